@@ -1,0 +1,42 @@
+# make demo    sets up .venv and runs the main job;  make demo DEMO="trainer.max_epochs=1"  passes overrides on
+# make test    sets up .venv and runs every check and every test
+# make check   format, lint, types, doors, spelling
+# make bench   how long start-up takes: import, help, first step
+# another interpreter: make PYTHON=python3.12 ...
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO ?=
+PYTEST ?= -n 2 --dist loadfile -m "not gpu and not cluster" --durations 15
+
+.PHONY: demo test check bench clean
+
+demo: .venv/.installed
+	$(BIN)/rec-lightning demo $(DEMO)
+
+test: check
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST)
+
+check: .venv/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+bench: SHELL := /bin/bash
+bench: .venv/.installed
+	time $(BIN)/python -c "import rec_lightning"
+	time $(BIN)/rec-lightning --help > /dev/null
+	time $(BIN)/rec-lightning train data=synthetic items=id tuning=full trainer.fast_dev_run=true > /dev/null
+
+# torch first: the rest then settles on the build that is there
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python must be 3.11 or newer, $(PYTHON) is ' + sys.version.split()[0] + '. Run make PYTHON=python3.12 ...')"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,149 @@
+"""SASRec: a causal transformer over the history.
+
+Paper: W.-C. Kang and J. McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018,
+https://arxiv.org/abs/1808.09781.
+What differs: histories are right-padded, so the causal mask alone is enough and attention takes the fused path;
+the feed-forward part is ``ffn_factor`` times as wide as the model (1 in the paper). As in the official code, the
+input is scaled by sqrt(D) and only the queries are normalised before attention when ``norm="pre"``... is not kept:
+both ``pre`` and ``post`` here are the usual transformer blocks. q, k, v and out are plain ``nn.Linear`` layers
+rather than ``nn.MultiheadAttention``, whose fast path ignores low-rank adapters in eval mode without a word.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rec_lightning.contracts import Batch
+
+# B batch, L length, D width, H heads
+
+
+class SASRec(nn.Module):
+    """Stacked causal self-attention.
+
+    Args:
+        width: D, of the item vectors and the states.
+        max_length: longest history it has positions for.
+        blocks: number of transformer blocks.
+        heads: attention heads; must divide the width.
+        ffn_factor: width of the feed-forward layer relative to D.
+        dropout: probability in [0, 1), on the input, the attention and both sub-layers.
+        norm: layer norm before (``pre``) or after (``post``) each sub-layer.
+        activation: of the feed-forward layer.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    pretrained = False
+
+    def __init__(
+        self,
+        width: int,
+        max_length: int,
+        blocks: int = 2,
+        heads: int = 1,
+        ffn_factor: int = 4,
+        dropout: float = 0.2,
+        norm: Literal["pre", "post"] = "pre",
+        activation: Literal["gelu", "relu"] = "gelu",
+    ) -> None:
+        super().__init__()
+        if not 0 <= dropout < 1:
+            raise ValueError(f"backbone.dropout must be in [0, 1), got {dropout}. Set backbone.dropout.")
+        if heads < 1 or width % heads:
+            raise ValueError(f"backbone.heads must divide the width {width}, got {heads}. Set backbone.heads or width.")
+        for name, value in (("blocks", blocks), ("ffn_factor", ffn_factor)):
+            if value < 1:
+                raise ValueError(f"backbone.{name} must be at least 1, got {value}. Set backbone.{name}.")
+        self.width, self.max_length = width, max_length
+        self.position = nn.Embedding(max_length, width)
+        nn.init.normal_(self.position.weight, std=0.02)
+        self.dropout = nn.Dropout(dropout)
+        self.input_norm = nn.LayerNorm(width) if norm == "post" else nn.Identity()
+        self.blocks = nn.ModuleList(
+            Block(width, heads, ffn_factor, dropout, norm == "pre", activation) for _ in range(blocks)
+        )
+        self.output_norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
+
+    @property
+    def trunk(self) -> nn.Module:
+        """What a fine-tuning method may touch: the blocks."""
+        return self.blocks
+
+    @trunk.setter
+    def trunk(self, module: nn.Module) -> None:
+        self.blocks = module  # type: ignore[assignment]
+
+    def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
+        """(B, L, D) -> (B, L, D); the states at padded positions mean nothing.
+
+        Raises:
+            ValueError: L is longer than ``max_length``.
+        """
+        length = item_vectors.shape[1]
+        if length > self.max_length:
+            raise ValueError(f"a history of {length} is longer than max_length {self.max_length}. Set max_length.")
+        x = item_vectors + self.position.weight[:length]
+        x = self.dropout(self.input_norm(x))
+        for block in self.blocks:
+            x = block(x)
+        out: Tensor = self.output_norm(x)
+        return out
+
+
+class Block(nn.Module):
+    """Causal attention and a feed-forward layer, each with a residual."""
+
+    def __init__(self, width: int, heads: int, ffn_factor: int, dropout: float, pre: bool, activation: str) -> None:
+        super().__init__()
+        self.attention = CausalAttention(width, heads, dropout)
+        self.ffn = FeedForward(width, ffn_factor * width, dropout, activation)
+        self.attention_norm, self.ffn_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.dropout, self.pre = nn.Dropout(dropout), pre
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, D) -> (B, L, D)."""
+        if self.pre:
+            x = x + self.dropout(self.attention(self.attention_norm(x)))
+            return x + self.dropout(self.ffn(self.ffn_norm(x)))
+        x = self.attention_norm(x + self.dropout(self.attention(x)))
+        out: Tensor = self.ffn_norm(x + self.dropout(self.ffn(x)))
+        return out
+
+
+class CausalAttention(nn.Module):
+    """Multi-head attention in which position t sees positions up to t."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.drop = heads, dropout
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, D) -> (B, L, D)."""
+        b, n, d = x.shape
+        q, k, v = (layer(x).view(b, n, self.heads, -1).transpose(1, 2) for layer in (self.query, self.key, self.value))
+        drop = self.drop if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)  # (B, H, L, D / H)
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(b, n, d))
+        return out
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with an activation between."""
+
+    def __init__(self, width: int, inner: int, dropout: float, activation: str) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
+        self.dropout = nn.Dropout(dropout)
+        self.activation = torch.relu if activation == "relu" else F.gelu
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) -> (..., D)."""
+        out: Tensor = self.down(self.dropout(self.activation(self.up(x))))
+        return out

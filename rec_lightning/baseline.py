@@ -1,0 +1,34 @@
+"""Fit and test one baseline: the same batches, ranking, metrics and run directory as a trained model."""
+
+from __future__ import annotations
+
+from rec_lightning.runtime.composition import compose
+from rec_lightning.runtime.refusal import refusing
+
+
+def run(overrides: list[str]) -> int:
+    """Compose, check, read, fit, test, write.
+
+    Args:
+        overrides: ``option=value`` or ``group=choice``.
+
+    Raises:
+        Refusal: the input cannot work; nothing was fitted.
+    """
+    with refusing():
+        config = compose("baseline", overrides)
+
+        from rec_lightning.runtime.baselining import Baselining
+        from rec_lightning.runtime.check import check_signatures
+        from rec_lightning.runtime.rundir import RunDir
+
+        check_signatures(config)
+        baselining = Baselining(config)
+        run_dir = RunDir(config.run_dir, config)
+        if not run_dir.complete:
+            baselining.read(run_dir)
+            baselining.fit()
+    if not run_dir.complete:
+        baselining.test()
+    run_dir.show()
+    return 0

@@ -1,0 +1,287 @@
+"""What the rooms agree on: column names, padding, the batch, the ranking, and the Protocols of the parts.
+
+Said once, here: item index 0 is padding and items are 1..N; histories are right-padded, so causal attention
+needs no padding mask. Nothing of this project is imported here, and every room may import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+# B batch, L length, D width, N items, P positions that count, S seen items of all users of a batch, U users
+
+PAD = 0
+
+# columns of the canonical tables
+USER, ITEM, TIMESTAMP = "user", "item", "timestamp"
+RATING, LABEL, EVENT, WEIGHT = "rating", "label", "event", "weight"
+
+Stage = Literal["val", "test"]
+Target = Literal["items", "backbone", "all"]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Canonical tables of one data set, ids as in the source.
+
+    Args:
+        interactions: columns ``user, item, timestamp`` and optionally ``rating, label, event, weight`` and context;
+            rows in the source's order (it decides between equal timestamps).
+        items: one row an item, column ``item`` and any text, category or number fields.
+        users: one row a user, column ``user`` and any fields; may have no rows.
+        name: short name of the data set.
+        licence: what its owner allows.
+        source: where it was read from.
+        fingerprint: sha256 over the content; equal content gives an equal fingerprint.
+    """
+
+    interactions: pl.DataFrame
+    items: pl.DataFrame
+    users: pl.DataFrame
+    name: str
+    licence: str
+    source: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The items a model knows; it lives beside the model, never in a batch.
+
+    Args:
+        items: N rows; row ``i`` describes item index ``i + 1``. Column ``item`` is the id of the source.
+        popularity: (N + 1,) int64, interactions in the training part; 0 at the padding.
+    """
+
+    items: pl.DataFrame
+    popularity: NDArray[np.int64]
+
+    @property
+    def size(self) -> int:
+        """Number of items N, padding not counted."""
+        return self.items.height
+
+    @staticmethod
+    def empty(columns: Iterable[str]) -> Catalog:
+        """A catalogue of no items, with which a model is put together before any data is read."""
+        return Catalog(pl.DataFrame(schema={c: pl.String for c in dict.fromkeys((ITEM, *columns))}), np.zeros(1, np.int64))
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """All events of all users in flat arrays: user ``u`` owns ``items[offsets[u]:offsets[u + 1]]`` in time order.
+
+    Args:
+        items: (E,) int64 item indices 1..N.
+        offsets: (U + 1,) int64.
+        role: (E,) int8; 0 train, 1 validation target, 2 test target.
+        users: (U,) ids of the source.
+    """
+
+    items: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    role: NDArray[np.int8]
+    users: pl.Series
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch; indices only. Moves to a device and pins as one thing.
+
+    Args:
+        user: (B,) int64 row of the user in ``Sequences.users``.
+        history: (B, L) int64 item indices in time order, right-padded with 0.
+        length: (B,) int64 number of real items in each history, at least 1.
+        target: training (B, L) int64, the next item at each position, 0 where a position does not count;
+            evaluation (B,) int64.
+        seen: (S,) int64 flat items to leave out of the ranking; evaluation only.
+        seen_offsets: (B + 1,) int64; user ``b`` has ``seen[seen_offsets[b]:seen_offsets[b + 1]]``.
+    """
+
+    user: Tensor
+    history: Tensor
+    length: Tensor
+    target: Tensor
+    seen: Tensor | None = None
+    seen_offsets: Tensor | None = None
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: function(t) for name, t in tensors.items() if t is not None})
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same batch on ``device``."""
+        return self._map(lambda t: t.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory."""
+        return self._map(lambda t: t.pin_memory())
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The top k of each user and the exact rank of the user's target over the whole catalogue.
+
+    Args:
+        users: (U,) int64 rows of ``Sequences.users``.
+        items: (U, k) int64, best first; 0 where fewer than k items are left.
+        scores: (U, k) float32; ``-inf`` beside a 0 item.
+        target: (U,) int64.
+        rank: (U,) int64, 1 is best; 1 + the number of other candidates that score at least as high
+            (a tie counts against the target).
+    """
+
+    users: Tensor
+    items: Tensor
+    scores: Tensor
+    target: Tensor
+    rank: Tensor
+
+    @staticmethod
+    def cat(parts: Iterable[Ranking]) -> Ranking:
+        """One ranking of several over different users."""
+        columns = zip(*((p.users, p.items, p.scores, p.target, p.rank) for p in parts), strict=True)
+        return Ranking(*(torch.cat(column) for column in columns))
+
+
+class Source(Protocol):
+    """Where a data set comes from. Construction checks the options and reads nothing.
+
+    ``item_columns`` names the columns of the item table before it is read, so that a template or a feature that
+    asks for another one is refused in time.
+    """
+
+    @property
+    def item_columns(self) -> tuple[str, ...]: ...
+
+    def fetch(self) -> Tables:
+        """Reads (and downloads, where needed) the canonical tables."""
+        ...
+
+
+class Split(Protocol):
+    """Gives every event of the sorted sequences its role."""
+
+    def __call__(self, offsets: NDArray[np.int64], timestamps: NDArray[np.int64]) -> NDArray[np.int8]:
+        """(U + 1,), (E,) -> (E,) role as in ``Sequences``."""
+        ...
+
+
+class Batches(Protocol):
+    """A sized stream of batches that can say where it is and go on from there."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Batch]: ...
+    def state_dict(self) -> dict[str, int]: ...
+    def load_state_dict(self, state: dict[str, int]) -> None: ...
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """A part a fine-tuning method may touch.
+
+    ``trunk`` is what the method sees; everything else in the part always trains. ``pretrained`` says whether
+    the trunk holds weights that were learnt elsewhere: outside the method's target those stay frozen.
+    """
+
+    pretrained: bool
+
+    @property
+    def trunk(self) -> nn.Module: ...
+
+    @trunk.setter
+    def trunk(self, module: nn.Module) -> None: ...
+
+
+class ItemEncoder(Tunable, Protocol):
+    """How an item becomes a vector. Row 0 of every table belongs to the padding and is zero."""
+
+    width: int
+    size: int  # N
+
+    def vectors(self, items: Tensor) -> Tensor:
+        """(M,) unique item indices -> (M, D)."""
+        ...
+
+    def table(self) -> Tensor:
+        """All items: (N + 1, D)."""
+        ...
+
+
+class Backbone(Tunable, Protocol):
+    """How a history becomes states."""
+
+    def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
+        """(B, L, D) vectors of the history -> (B, L, D); position t sees items up to t only."""
+        ...
+
+
+class Head(Protocol):
+    """States and item vectors become scores ``queries @ keys.T``, so that losses and rankings can work in chunks."""
+
+    def queries(self, states: Tensor) -> Tensor:
+        """(..., D) -> (..., D)."""
+        ...
+
+    def keys(self, item_vectors: Tensor) -> Tensor:
+        """(M, D) -> (M, D)."""
+        ...
+
+
+class Loss(Protocol):
+    """An objective over the positions that count.
+
+    ``negatives`` returns the items to score beside the targets, or None for the whole catalogue.
+    """
+
+    def negatives(self, target: Tensor, catalog_size: int) -> Tensor | None:
+        """(P,) -> (K,) item indices, or None."""
+        ...
+
+    def __call__(self, queries: Tensor, keys: Tensor, target: Tensor) -> Tensor:
+        """(P, D), (M, D), (P,) rows of ``keys`` -> scalar, the mean over positions. Row 0 of ``keys`` is padding."""
+        ...
+
+
+class Tuning(Protocol):
+    """One fine-tuning method: decides what trains inside a trunk."""
+
+    target: Target
+    lr_factor: float  # learning rate of what it trains inside a pretrained trunk, relative to the optimizer's
+
+    def __call__(self, trunk: nn.Module, name: str, pretrained: bool) -> nn.Module:
+        """Prepares the trunk in place or wraps it. Raises ValueError when it matched nothing."""
+        ...
+
+    def merge(self, trunk: nn.Module) -> nn.Module:
+        """The trunk with what was learnt folded into plain layers; same outputs."""
+        ...
+
+
+class Baseline(Protocol):
+    """A model without gradients: same batches, same ranking, same metrics as the trained ones."""
+
+    def fit(self, sequences: Sequences, catalog: Catalog) -> None:
+        """Learns from the events with role 0 only."""
+        ...
+
+    def scores(self, batch: Batch) -> Tensor:
+        """(B, N + 1) float32; column 0 is ignored."""
+        ...
+
+
+# a partial of an optimizer: called with parameter groups
+OptimizerFactory = Callable[[Iterable[dict[str, Any]]], torch.optim.Optimizer]
+# a partial of a schedule: called with the optimizer and the number of steps of the whole run
+SchedulerFactory = Callable[[torch.optim.Optimizer, int], torch.optim.lr_scheduler.LRScheduler]

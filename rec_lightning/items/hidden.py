@@ -1,0 +1,123 @@
+"""What a frozen encoder says of each item, computed once ever and kept on disk.
+
+The key covers the frozen weights, the token ids and the border, so a changed model, text or template never meets an
+old file. Files are written beside their place and renamed: a killed run leaves none that is half.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rec_lightning.downloads import cache_dir
+from rec_lightning.items.layers import layers_of, stopped_before
+from rec_lightning.items.tokens import Tokens
+
+# N items, T tokens, H width of the encoder, S tokens of all items
+
+Pool = Callable[[Tensor, Tensor], Tensor]
+
+
+class HiddenCache:
+    """Pooled vectors of a fully frozen encoder, or the hidden states at the border of a partly frozen one."""
+
+    def __init__(self) -> None:
+        self._border: int | None = None
+        self._states = torch.empty(0)  # (S, H) in the order of the tokens, on the CPU, memory-mapped
+        self._pooled = torch.empty(0)  # (N + 1, H), on the encoder's device
+
+    def pooled(self, encoder: nn.Module, tokens: Tokens, pool: Pool, pooling: str) -> Tensor:
+        """(N + 1, H), zeros for the padding.
+
+        Args:
+            encoder: nothing in it trains.
+            tokens: of all items.
+            pool: (n, T, H), (n, T) -> (n, H).
+            pooling: name of ``pool``; part of the key.
+        """
+        device = next(encoder.parameters()).device
+        if self._pooled.numel() == 0:
+            key = _key(encoder, len(layers_of(encoder)) + 1, tokens, pooling)
+            self._pooled = _kept(key, lambda: _encode(encoder, tokens, pool)).clone()
+        if self._pooled.device != device:
+            self._pooled = self._pooled.to(device)
+        return self._pooled
+
+    def states(self, encoder: nn.Module, tokens: Tokens, border: int, items: Tensor) -> Tensor:
+        """The input of layer ``border`` for some items: (n, T, H), padded positions repeat a real one.
+
+        Args:
+            encoder: nothing below ``border`` trains.
+            tokens: of all items.
+            border: index of a layer, at least 1.
+            items: (n,) item indices.
+        """
+        if self._border != border:
+            key = _key(encoder, border, tokens, "states")
+            self._states = _kept(key, lambda: _below(encoder, tokens, border))
+            self._border = border
+        items = items.cpu()
+        column = torch.arange(int(tokens.length[items].max()))
+        inside = torch.minimum(column, tokens.length[items].unsqueeze(1) - 1)
+        found = self._states[tokens.offsets[items].unsqueeze(1) + inside]
+        return found.to(next(encoder.parameters()).device)
+
+
+def _kept(key: str, compute: Callable[[], Tensor]) -> Tensor:
+    file = cache_dir() / "hidden" / f"{key}.npy"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        scratch = file.with_suffix(f".{os.getpid()}.npy")
+        np.save(scratch, compute().cpu().numpy())
+        scratch.rename(file)
+    return _mapped(file)
+
+
+def _mapped(file: Path) -> Tensor:
+    # copy-on-write: torch wants writable memory, and nothing ever reaches the file
+    return torch.from_numpy(np.load(file, mmap_mode="c"))
+
+
+def _key(encoder: nn.Module, border: int, tokens: Tokens, what: str) -> str:
+    digest = hashlib.sha256(f"{type(encoder).__name__} {border} {what} {tokens.fingerprint}".encode())
+    above = {id(p) for layer in list(layers_of(encoder))[border:] for p in layer.parameters()}
+    for name, weight in encoder.named_parameters():
+        if id(weight) not in above:
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(weight.detach().float().cpu().numpy()).tobytes())
+    return digest.hexdigest()[:32]
+
+
+@torch.no_grad()
+def _encode(encoder: nn.Module, tokens: Tokens, pool: Pool) -> Tensor:
+    device, width = next(encoder.parameters()).device, encoder.config.hidden_size  # type: ignore[union-attr]
+    training = encoder.training
+    encoder.eval()
+    out = torch.zeros(len(tokens.length), width, device=device)
+    for rows, ids, mask in tokens.chunks(torch.arange(len(tokens.length), device=device)):
+        out[rows] = pool(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
+    encoder.train(training)
+    return out
+
+
+@torch.no_grad()
+def _below(encoder: nn.Module, tokens: Tokens, border: int) -> Tensor:
+    device, width = next(encoder.parameters()).device, encoder.config.hidden_size  # type: ignore[union-attr]
+    training = encoder.training
+    encoder.eval()
+    out = torch.zeros(len(tokens.flat), width)
+    for rows, ids, mask in tokens.chunks(torch.arange(len(tokens.length), device=device)):
+        with stopped_before(encoder, border) as caught:
+            encoder(input_ids=ids, attention_mask=mask)
+        column = torch.arange(mask.shape[1])
+        place = tokens.offsets[rows.cpu()].unsqueeze(1) + column
+        real = mask.bool().cpu()
+        out[place[real]] = caught[0].cpu()[real]
+    encoder.train(training)
+    return out

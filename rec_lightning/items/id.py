@@ -1,0 +1,50 @@
+"""One learnt vector an item: the usual embedding table, and the reference every text model is held against."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rec_lightning.contracts import PAD, Catalog
+
+# M items asked for, N items, D width
+
+
+class IdItems(nn.Module):
+    """An embedding table with a zero row for the padding.
+
+    Args:
+        catalog: gives the number of items.
+        width: D.
+        std: standard deviation of the initial vectors.
+    """
+
+    pretrained = False
+
+    def __init__(self, catalog: Catalog, width: int, std: float = 0.02) -> None:
+        super().__init__()
+        if std <= 0:
+            raise ValueError(f"items.std must be positive, got {std}. Set items.std.")
+        self.width, self.size = width, catalog.size
+        self.embedding = nn.Embedding(catalog.size + 1, width, padding_idx=PAD)
+        nn.init.normal_(self.embedding.weight, std=std)
+        with torch.no_grad():
+            self.embedding.weight[PAD] = 0
+
+    @property
+    def trunk(self) -> nn.Module:
+        """What a fine-tuning method may touch: the embedding."""
+        return self.embedding
+
+    @trunk.setter
+    def trunk(self, module: nn.Module) -> None:
+        self.embedding = module  # type: ignore[assignment]
+
+    def vectors(self, items: Tensor) -> Tensor:
+        """(M,) -> (M, D)."""
+        out: Tensor = self.embedding(items)
+        return out
+
+    def table(self) -> Tensor:
+        """(N + 1, D)."""
+        return self.embedding.weight

@@ -1,0 +1,102 @@
+"""The border between frozen and trained layers of a transformer, and a forward pass that starts there.
+
+What lies below the lowest trained layer gives the same hidden states in every step, so it is computed once. Works
+for any Hugging Face model whose layers sit in one ``ModuleList`` and take the hidden states first.
+
+Paper: the idea of caching what is frozen is that of IISAN (Fu et al., "Efficient Multimodal Adaptation with
+Decoupled PEFT", SIGIR 2024, https://arxiv.org/abs/2404.02059). What differs: the model's own upper layers go on from
+the cached states, not a side network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+
+def layers_of(encoder: nn.Module) -> nn.ModuleList:
+    """The longest ``ModuleList`` of equal modules.
+
+    Raises:
+        ValueError: there is none.
+    """
+    lists = [m for m in encoder.modules() if isinstance(m, nn.ModuleList) and len({type(x) for x in m}) == 1]
+    if not lists:
+        raise ValueError(f"{type(encoder).__name__} has no list of layers, so it cannot be tuned layer by layer.")
+    return max(lists, key=len)
+
+
+def frozen_below(encoder: nn.Module) -> int:
+    """How many of the lowest layers, embeddings included, hold nothing that trains; 0 if the embeddings train.
+
+    The number of layers + 1 means that nothing at all trains.
+    """
+    if not any(p.requires_grad for p in encoder.parameters()):
+        return len(layers_of(encoder)) + 1
+    layers = layers_of(encoder)
+    inside = {id(p) for p in layers.parameters()}
+    # outside the layers are embeddings and a last norm; the norm is above all layers, so only the former matter
+    embeddings = [p for n, p in encoder.named_parameters() if id(p) not in inside and "norm" not in n.lower()]
+    if any(p.requires_grad for p in embeddings):
+        return 0
+    trained = (i for i, layer in enumerate(layers) if any(p.requires_grad for p in layer.parameters()))
+    return next(trained, len(layers))
+
+
+class _Capture(Exception):
+    """Ends a forward pass at the border: nothing above it is wanted."""
+
+
+@contextmanager
+def stopped_before(encoder: nn.Module, border: int) -> Iterator[list[Tensor]]:
+    """Inside, a forward pass ends just before layer ``border`` and leaves its input in the list.
+
+    With ``border`` equal to the number of layers, the output of the last layer is taken.
+    """
+    layers, caught = layers_of(encoder), list[Tensor]()
+
+    def before(_: nn.Module, args: tuple[Any, ...]) -> None:
+        caught.append(args[0])
+        raise _Capture
+
+    def after(_: nn.Module, __: tuple[Any, ...], output: Any) -> None:
+        caught.append(output[0] if isinstance(output, tuple) else output)
+        raise _Capture
+
+    last = border == len(layers)
+    hook = layers[-1].register_forward_hook(after) if last else layers[border].register_forward_pre_hook(before)
+    try:
+        yield caught
+    except _Capture:
+        pass
+    finally:
+        hook.remove()
+
+
+class _Constant(nn.Module):
+    """Stands in for the frozen layers: the first gives the cached states, the others pass them on."""
+
+    def __init__(self, states: Tensor | None) -> None:
+        super().__init__()
+        self.states = states
+
+    def forward(self, hidden: Tensor, *others: Any, **named: Any) -> Tensor:  # a layer's own signature is unknown here
+        """(n, T, H) -> (n, T, H)."""
+        return hidden if self.states is None else self.states
+
+
+@contextmanager
+def started_at(encoder: nn.Module, border: int, states: Tensor) -> Iterator[None]:
+    """Inside, a forward pass takes ``states`` (n, T, H) as the input of layer ``border`` and skips what is below."""
+    layers = layers_of(encoder)
+    kept = list(layers)[:border]
+    try:
+        for i in range(border):
+            layers[i] = _Constant(states if i == 0 else None)
+        yield
+    finally:
+        for i, layer in enumerate(kept):
+            layers[i] = layer

@@ -1,0 +1,40 @@
+"""Item texts from the columns of the item table.
+
+Example:
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"title": ["Heat"], "year": [None], "genres": [["Crime", "Drama"]]})
+    >>> render("{title} ({year}), {genres}", frame)
+    ['Heat (), Crime, Drama']
+"""
+
+from __future__ import annotations
+
+from string import Formatter
+
+import polars as pl
+
+
+def render(template: str, items: pl.DataFrame) -> list[str]:
+    """One text a row; lists are joined by commas, a missing value is empty.
+
+    Args:
+        template: text with ``{column}`` fields.
+        items: the item table.
+
+    Raises:
+        ValueError: the template is malformed, has no field, or names a column that is not there.
+    """
+    try:
+        fields = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        raise ValueError(f"items.template {template!r} is malformed ({error}). Write fields as {{title}}.") from error
+    unknown = [f for f in fields if f not in items.columns]
+    if unknown or not fields:
+        problem = f"names {unknown[0]!r}, which the item table does not have" if unknown else "names no column"
+        raise ValueError(f"items.template {template!r} {problem}. Columns: {', '.join(items.columns)}.")
+    columns = {
+        f: (items[f].list.join(", ") if items[f].dtype == pl.List else items[f].cast(pl.String)).fill_null("")
+        for f in dict.fromkeys(fields)
+    }
+    rows = zip(*columns.values(), strict=True)
+    return [template.format(**dict(zip(columns, row, strict=True))) for row in rows]

@@ -1,0 +1,156 @@
+"""Items as their texts, read by a pretrained language model.
+
+A text is rendered from the item table by a template, tokenised once, encoded by any Hugging Face encoder (or a
+decoder, with ``pooling: last``), pooled over its real tokens and projected to the model's width. The projection is
+new and always trains; what trains inside the encoder is up to the fine-tuning plug-in.
+
+Cost: texts are encoded once per unique item, in chunks of equal-length texts; the layers below the lowest trained one
+are computed once ever and kept on disk. A training step over the whole catalogue encodes only ``fresh`` items anew,
+drawn at random, and takes the others from the bank, which holds each item's vector from the last time it was encoded
+(the idea of a memory bank as in Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
+Discrimination", CVPR 2018, https://arxiv.org/abs/1805.01978). Evaluation encodes everything anew.
+
+Relations: ``id`` learns a vector without text; ``fused`` adds both.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from rec_lightning.contracts import Catalog
+from rec_lightning.items.hidden import HiddenCache
+from rec_lightning.items.layers import frozen_below, layers_of, started_at
+from rec_lightning.items.pretrained import load
+from rec_lightning.items.templates import render
+from rec_lightning.items.tokens import Tokens
+
+# M items asked for, N items, T tokens, H width of the encoder, D width of the model
+
+Pooling = Literal["mean", "cls", "last"]
+
+
+class TextItems(nn.Module):
+    """Text -> tokens -> encoder -> pooling -> projection.
+
+    Args:
+        catalog: the item table the texts come from.
+        width: D.
+        model: folder or hub name of the encoder.
+        template: the text of an item, with ``{column}`` fields.
+        pooling: ``mean`` over the real tokens, the first token (``cls``) or the last real one (``last``).
+        max_tokens: longer texts are cut.
+        fresh: items encoded anew in a training step over the whole catalogue; null encodes all of them.
+        dropout: of the encoder's own dropout layers while it trains, in [0, 1).
+        chunk_tokens: tokens encoded at once; bounds the memory.
+
+    Raises:
+        ValueError: a value out of range, or a template that does not fit the item table.
+        FileNotFoundError: the model cannot be had.
+    """
+
+    pretrained = True
+    bank: Tensor
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        width: int,
+        model: str = "sentence-transformers/all-MiniLM-L6-v2",
+        template: str = "{title}",
+        pooling: Pooling = "mean",
+        max_tokens: int = 64,
+        fresh: int | None = 256,
+        dropout: float = 0.0,
+        chunk_tokens: int = 8192,
+    ) -> None:
+        super().__init__()
+        for name, value in (("max_tokens", max_tokens), ("fresh", fresh), ("chunk_tokens", chunk_tokens)):
+            if value is not None and value < 1:
+                raise ValueError(f"items.{name} must be at least 1, got {value}. Set items.{name}.")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"items.dropout must be in [0, 1), got {dropout}. Set items.dropout.")
+        texts = render(template, catalog.items)
+        tokenizer, encoder = load(model)
+        encoder.pooler = None  # unused here, and would count as trained without ever moving
+        for module in encoder.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
+        self.width, self.pooling, self.fresh, self.size = width, pooling, fresh, catalog.size
+        self.encoder: nn.Module = encoder
+        self.tokens = Tokens(tokenizer, texts, max_tokens, chunk_tokens)
+        self.hidden = HiddenCache()
+        self.norm = nn.LayerNorm(encoder.config.hidden_size)
+        self.projection = nn.Linear(encoder.config.hidden_size, width)
+        # the last pooled vector of each item; not a weight, but a resumed run needs it
+        self.register_buffer("bank", torch.empty(0), persistent=False)
+
+    @property
+    def trunk(self) -> nn.Module:
+        """What a fine-tuning method may touch: the encoder."""
+        return self.encoder
+
+    @trunk.setter
+    def trunk(self, module: nn.Module) -> None:
+        self.encoder = module
+
+    def vectors(self, items: Tensor) -> Tensor:
+        """(M,) -> (M, D); the padding gives zeros."""
+        return self._project(self.pooled(items)) * (items > 0).unsqueeze(1)
+
+    def table(self) -> Tensor:
+        """(N + 1, D); in training, all but ``fresh`` rows come from the bank."""
+        return nn.functional.pad(self._project(self._pooled_table()[1:]), (0, 0, 1, 0))
+
+    def _project(self, pooled: Tensor) -> Tensor:
+        out: Tensor = self.projection(self.norm(pooled))
+        return out
+
+    def _pooled_table(self) -> Tensor:
+        everything = torch.arange(self.size + 1, device=self.projection.weight.device)
+        trains = any(p.requires_grad for p in self.encoder.parameters())
+        if not (trains and self.training) or self.fresh is None or self.fresh >= self.size:
+            return self.pooled(everything)
+        if self.bank.numel() == 0:
+            with torch.no_grad():
+                self.bank = self.pooled(everything)
+        chosen = torch.randperm(self.size, device=everything.device)[: self.fresh] + 1
+        anew = self.pooled(chosen)
+        table = self.bank.index_put((chosen,), anew)
+        self.bank = table.detach()
+        return table
+
+    def pooled(self, items: Tensor) -> Tensor:
+        """(M,) -> (M, H), before the projection; row 0 of the table is zero."""
+        border = frozen_below(self.encoder)
+        if border > len(layers_of(self.encoder)):
+            return self.hidden.pooled(self.encoder, self.tokens, self._pool, self.pooling)[items]
+        out = self.projection.weight.new_zeros(len(items), self.projection.in_features)
+        for rows, ids, mask in self.tokens.chunks(items):
+            if border == 0:
+                states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+            else:
+                below = self.hidden.states(self.encoder, self.tokens, border, items[rows])
+                with started_at(self.encoder, border, below):
+                    states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+            out = out.index_put((rows,), self._pool(states, mask))
+        return out
+
+    def _pool(self, states: Tensor, mask: Tensor) -> Tensor:
+        # (n, T, H), (n, T) -> (n, H)
+        if self.pooling == "cls":
+            return states[:, 0]
+        if self.pooling == "last":
+            return states[torch.arange(len(states), device=states.device), mask.sum(1) - 1]
+        weights = mask.unsqueeze(2).to(states.dtype)
+        return (states * weights).sum(1) / weights.sum(1)
+
+    def resume_state(self) -> dict[str, Tensor]:
+        """What an exactly resumed run needs beside the weights."""
+        return {"bank": self.bank}
+
+    def load_resume_state(self, state: dict[str, Tensor]) -> None:
+        """Takes back what ``resume_state`` gave."""
+        self.bank = state["bank"].to(self.projection.weight.device)

@@ -1,0 +1,95 @@
+"""One baseline from its configuration to its artefacts; the same as a training's, without checkpoints.
+
+Relations: ``baseline`` is the front door; ``training`` does the same for models with gradients.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torchmetrics import MetricCollection
+
+from rec_lightning.contracts import Ranking
+from rec_lightning.data.batches import EvalBatches
+from rec_lightning.data.module import RecData
+from rec_lightning.runtime.manifest import cpu_seconds, describe, now, peak_memory_mb, process_start
+from rec_lightning.runtime.results import gather, write_rankings
+from rec_lightning.runtime.rundir import RunDir
+from rec_lightning.runtime.tracking import log_results, open_loggers
+
+
+class Baselining:
+    """Construction tries everything that can be known wrong without data.
+
+    Args:
+        config: resolved ``baseline`` configuration.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    def __init__(self, config: DictConfig) -> None:
+        self.config = config
+        self.data: RecData = instantiate(config.data)
+        self.model = instantiate(config.baseline)
+        self.ranking = instantiate(config.ranking)
+        self.metrics = MetricCollection(dict(instantiate(config.metrics)))
+
+    def read(self, run_dir: RunDir) -> None:
+        """Reads the data.
+
+        Raises:
+            ValueError: they do not fit.
+            OSError: they cannot be had.
+        """
+        self.run_dir = run_dir
+        self.data.prepare()
+        self.ranking.check(self.data.catalog.size)
+        facts = describe("baseline", self.config.seed, self.data.tables, self.data.sequences, self.data.catalog)
+        self.manifest = facts | {"started": now()}
+        run_dir.write_json("manifest.json", self.manifest)
+
+    def fit(self) -> None:
+        """Learns from the training events.
+
+        Raises:
+            ValueError: the model cannot hold this catalogue.
+        """
+        self.model.fit(self.data.sequences, self.data.catalog)
+
+    def test(self) -> None:
+        """Ranks validation and test, and writes the artefacts."""
+        metrics, _ = self._measure("val", self.data.val_dataloader())
+        tested, rankings = self._measure("test", self.data.test_dataloader())
+        metrics |= tested
+        ranking, data = gather(rankings), self.data
+        self.run_dir.write(
+            "rankings.parquet", lambda place: write_rankings(place, ranking, data.sequences, data.catalog)
+        )
+        self.run_dir.write_json("metrics.json", metrics)
+        loggers = open_loggers(self.config.logger)
+        plain: Any = OmegaConf.to_container(self.config)
+        for logger in loggers:
+            logger.log_hyperparams(plain)
+        log_results(loggers, metrics, None)
+        self.run_dir.write_json("manifest.json", self.manifest | self._cost() | {"status": "complete"})
+
+    def _measure(self, stage: str, batches: EvalBatches) -> tuple[dict[str, float], list[Ranking]]:
+        self.metrics.reset()
+        rankings = [self.ranking.from_scores(batch, self.model.scores(batch)) for batch in batches]
+        for ranking in rankings:
+            self.metrics.update(ranking)
+        return {f"{stage}/{key}": float(value) for key, value in self.metrics.compute().items()}, rankings
+
+    def _cost(self) -> dict[str, Any]:
+        return {
+            "parameters": {"trainable": self.model.parameters, "total": self.model.parameters},
+            "seconds": {"wall": time.time() - process_start(), "cpu": cpu_seconds(), "first_step": None},
+            "peak_memory_mb": peak_memory_mb(),
+            "examples_per_second": None,
+            "sessions": 1,
+            "finished": now(),
+        }

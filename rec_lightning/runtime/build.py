@@ -1,0 +1,76 @@
+"""Config -> parts -> task. The rooms meet here by what the config names; this file knows no model.
+
+The same function puts a run together twice: first without data and without weights (an empty catalogue, the meta
+device), so that a combination that cannot work is refused in seconds, then for good.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from lightning import LightningModule
+from omegaconf import DictConfig
+
+from rec_lightning.contracts import Catalog, Source
+from rec_lightning.tuning.apply import apply
+
+
+def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
+    """The task with its parts, ready to fit.
+
+    Args:
+        config: resolved; groups ``items, backbone, head, loss, ranking, metrics, tuning, optimizer, scheduler, task``.
+        catalog: the items.
+
+    Raises:
+        ValueError: a value out of range, or parts that do not go together.
+    """
+    # "items" by key: the attribute is a method of every mapping
+    items = instantiate(config["items"])(catalog=catalog)
+    backbone = instantiate(config.backbone)
+    tuning = instantiate(config.tuning)
+    apply(tuning, {"items": items, "backbone": backbone})
+    task: LightningModule = instantiate(config.task)(
+        items=items,
+        backbone=backbone,
+        head=instantiate(config.head),
+        loss=instantiate(config.loss),
+        ranking=instantiate(config.ranking),
+        metrics=dict(instantiate(config.metrics)),
+        optimizer=instantiate(config.optimizer),
+        scheduler=instantiate(config.scheduler),
+        lr_factor=tuning.lr_factor,
+    )
+    return task
+
+
+def rehearse(config: DictConfig, source: Source) -> None:
+    """Puts the run together without data and without weights, and tries what is only called later.
+
+    Args:
+        config: resolved.
+        source: says which columns the item table will have.
+
+    Raises:
+        ValueError: what ``build_task`` refuses, an optimizer's or a schedule's value out of range, or a metric to
+            watch that no one computes.
+    """
+    with torch.device("meta"):
+        task: Any = build_task(config, Catalog.empty(source.item_columns))
+    optimizer = instantiate(config.optimizer)([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
+    instantiate(config.scheduler)(optimizer, 10)
+    watched = [f"val/{key}" for key in task.val_metrics.compute()]
+    if config.monitor not in watched:
+        raise ValueError(
+            f"monitor must be a metric of validation ({', '.join(watched)}), got {config.monitor!r}. "
+            "Set monitor, or metrics.top_k."
+        )
+
+
+def count_parameters(task: LightningModule) -> dict[str, int]:
+    """Trained and all parameters; a shared one counts once."""
+    parameters = list(task.parameters())
+    trained = sum(p.numel() for p in parameters if p.requires_grad)
+    return {"trainable": trained, "total": sum(p.numel() for p in parameters)}

@@ -1,0 +1,147 @@
+"""The directory of a run: claimed by one process at a time, bound to one configuration, written file by file.
+
+A run leaves ``config.yaml``, ``manifest.json``, ``metrics.json``, ``rankings.parquet``, ``checkpoints/`` and what its
+loggers write. Every file is written beside its place and renamed, so that a kill leaves the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+# says where a run lies and what is told of it, not what it computes
+_NOT_COMPARED = ("run_dir", "logger")
+
+
+class RunDir:
+    """Opens, or makes, the directory of a run.
+
+    Args:
+        path: of the directory.
+        config: the resolved configuration; an existing run must have the same one.
+
+    Raises:
+        ValueError: it belongs to another configuration or is in use.
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, path: str, config: DictConfig) -> None:
+        self.path = Path(path).expanduser()
+        self._make()
+        self._claim()
+        wanted = _plain(config)
+        file = self.path / "config.yaml"
+        if file.exists():
+            self._compare(_plain(OmegaConf.load(file)), wanted)
+        elif any(self.path.iterdir()):
+            found = sorted(p.name for p in self.path.iterdir())[:3]
+            raise ValueError(
+                f"run_dir must be new, empty or a run's, and {self.path} holds {', '.join(found)} and no config.yaml. "
+                "Choose another run_dir."
+            )
+        else:
+            self.write("config.yaml", lambda place: place.write_text(OmegaConf.to_yaml(config)))
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / f".probe.{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise OSError(
+                f"run_dir must be a directory that can be written, and {self.path} is not ({error.strerror}). "
+                "Choose another run_dir."
+            ) from error
+
+    def _claim(self) -> None:
+        # the lock lies on the directory itself: it leaves no file and goes with the process, however that ends
+        self._lock = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise ValueError(
+                f"run_dir {self.path} is in use by another process. Wait for it, or choose another run_dir."
+            ) from error
+
+    def _compare(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        missing = object()
+        changed = [
+            f"{key}: {old.get(key, '(none)')} there, {new.get(key, '(none)')} now"
+            for key in sorted({*old, *new})
+            if key.split(".")[0] not in _NOT_COMPARED and old.get(key, missing) != new.get(key, missing)
+        ]
+        if changed:
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            raise ValueError(
+                f"run_dir {self.path} belongs to another configuration ({'; '.join(changed[:3])}{more}). "
+                "Choose another run_dir, or repeat the options it was made with."
+            )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run in it has ended well."""
+        return bool(self.read_json("manifest.json").get("status") == "complete")
+
+    @property
+    def started(self) -> str | None:
+        """When the run in it was first started."""
+        return self.read_json("manifest.json").get("started")
+
+    def show(self) -> None:
+        """Prints the results and where they lie."""
+        table = Table("metric", "value", title=str(self.path), title_justify="left")
+        for key, value in self.read_json("metrics.json").items():
+            table.add_row(key, f"{value:.4f}")
+        Console().print(table)
+
+    def close(self) -> None:
+        """Gives the directory back."""
+        os.close(self._lock)
+
+    def write(self, name: str, fill: Callable[[Path], object]) -> Path:
+        """Writes a file as a whole or not at all.
+
+        Args:
+            name: inside the directory.
+            fill: writes its argument.
+        """
+        place = self.path / name
+        place.parent.mkdir(exist_ok=True)
+        scratch = place.with_name(f".{place.name}.{os.getpid()}")
+        fill(scratch)
+        scratch.replace(place)
+        return place
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> Path:
+        """Writes ``content`` as indented JSON."""
+        return self.write(name, lambda place: place.write_text(json.dumps(content, indent=2) + "\n"))
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """What ``write_json`` wrote; empty when there is no such file."""
+        file = self.path / name
+        return dict(json.loads(file.read_text())) if file.exists() else {}
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """Flat ``a.b.c`` -> value."""
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else str(key), inner)
+        else:
+            flat[prefix] = value
+
+    walk("", OmegaConf.to_container(config))
+    return flat

@@ -1,0 +1,108 @@
+"""Loggers of a run: Weights & Biases (offline unless told otherwise), TensorBoard, CSV, any number of them.
+
+Relations: ``conf/logger``; a resumed run goes on in the same W&B run by the id kept in its manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from omegaconf import DictConfig
+
+
+def open_loggers(group: DictConfig) -> list[Logger]:
+    """The loggers of the group ``logger``; its plain values are options they share.
+
+    Raises:
+        ValueError: a package is missing.
+    """
+    return [part for part in instantiate(group).values() if isinstance(part, Logger)]
+
+
+def wandb(
+    run_dir: str, offline: bool = True, project: str = "rec_lightning", name: str | None = None, group: str | None = None
+) -> WandbLogger:
+    """Weights & Biases; files under ``run_dir/wandb``.
+
+    The id follows from the directory, so that a resumed run keeps it. Offline it asks for no login and no network.
+
+    Args:
+        run_dir: of the run; exists.
+        offline: keep everything on disk, to be uploaded later with ``wandb sync``.
+        project: of the W&B workspace.
+        name: of the run; the directory's name by default.
+        group: runs that belong together.
+    """
+    os.environ.setdefault("WANDB_SILENT", "true")
+    place = Path(run_dir).resolve()
+    return WandbLogger(
+        project=project,
+        name=name or place.name,
+        group=group,
+        id=run_id(run_dir),
+        save_dir=str(place),
+        offline=offline,
+        resume="allow",
+    )
+
+
+def run_id(run_dir: str) -> str:
+    """Eight characters that are the same whenever the same directory is opened."""
+    file = Path(run_dir) / "config.yaml"
+    # the file's first writing tells a new run in an old place from the old run
+    made = file.stat().st_mtime_ns if file.exists() else 0
+    return hashlib.sha256(f"{Path(run_dir).resolve()} {made}".encode()).hexdigest()[:8]
+
+
+def csv(run_dir: str) -> CSVLogger:
+    """``run_dir/csv/metrics.csv``."""
+    return CSVLogger(save_dir=run_dir, name="", version="csv")
+
+
+def tensorboard(run_dir: str) -> TensorBoardLogger:
+    """``run_dir/tensorboard``.
+
+    Raises:
+        ValueError: the package is not installed.
+    """
+    try:
+        return TensorBoardLogger(save_dir=run_dir, name="", version="tensorboard")
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            "logger=tensorboard needs the package tensorboard, which is not installed. "
+            "Install rec_lightning[tensorboard], or choose logger=wandb or logger=csv."
+        ) from error
+
+
+def log_results(loggers: Sequence[Logger], results: Mapping[str, float], checkpoint: Path | None) -> None:
+    """Final numbers, the result table and the lean checkpoint, to each logger as far as it can hold them.
+
+    Args:
+        loggers: of the run; they are closed.
+        results: flat ``test/ndcg@10`` -> value.
+        checkpoint: the lean one; None for a run without.
+    """
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            _log_to_wandb(logger, results, checkpoint)
+        else:
+            logger.log_metrics(dict(results))
+        logger.finalize("success")
+
+
+def _log_to_wandb(logger: WandbLogger, results: Mapping[str, float], checkpoint: Path | None) -> None:
+    import wandb as client
+
+    run = logger.experiment
+    run.summary.update(dict(results))
+    run.log({"results": client.Table(columns=["metric", "value"], data=[[k, v] for k, v in results.items()])})
+    if checkpoint is not None:
+        artifact = client.Artifact(f"checkpoint-{run.id}", type="model", metadata=dict(results))
+        artifact.add_file(str(checkpoint))
+        run.log_artifact(artifact)
+    run.finish()

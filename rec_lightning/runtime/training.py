@@ -1,0 +1,143 @@
+"""One training from its configuration to its artefacts, in the order in which things can go wrong.
+
+Relations: ``train`` is the front door; ``build`` makes the parts; ``resume`` makes it killable.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from lightning import Trainer, seed_everything
+from lightning.pytorch.callbacks import ModelCheckpoint
+from omegaconf import DictConfig, OmegaConf
+
+from rec_lightning.data.module import RecData
+from rec_lightning.runtime.build import build_task, count_parameters, rehearse
+from rec_lightning.runtime.manifest import describe, now, peak_memory_mb
+from rec_lightning.runtime.progress import RunProgress
+from rec_lightning.runtime.resume import ResumePoint
+from rec_lightning.runtime.results import gather, write_rankings
+from rec_lightning.runtime.rundir import RunDir
+from rec_lightning.runtime.tracking import log_results, open_loggers
+from rec_lightning.tasks.lean import check_lean
+
+
+class Training:
+    """Construction tries everything that can be known wrong without data.
+
+    Args:
+        config: resolved ``train`` configuration.
+
+    Raises:
+        ValueError: a value out of range, or parts that do not go together.
+    """
+
+    def __init__(self, config: DictConfig) -> None:
+        _quieten()
+        self.config = config
+        self.data: RecData = instantiate(config.data)
+        rehearse(config, self.data.source)
+        instantiate(config.callbacks)
+        instantiate(config.trainer, logger=False, enable_checkpointing=False)
+
+    def read(self, run_dir: RunDir) -> None:
+        """Reads the data and puts the run together.
+
+        Raises:
+            ValueError: the data or a checkpoint in the directory do not fit.
+            OSError: data or model cannot be had.
+        """
+        self.run_dir = run_dir
+        self.data.prepare()
+        seed_everything(self.config.seed, verbose=False)
+        self.task = build_task(self.config, self.data.catalog)
+        self.task.ranking.check(self.data.catalog.size)  # type: ignore[union-attr, operator]
+        folder = run_dir.path / "checkpoints"
+        self.best, self.last = folder / "best.ckpt", folder / "last.ckpt"
+        self.point = ResumePoint(self.last, self.config.checkpoint_seconds)
+        self.trainer = self._trainer(folder)
+        facts = describe("train", self.config.seed, self.data.tables, self.data.sequences, self.data.catalog)
+        self.manifest = facts | {"parameters": count_parameters(self.task), "started": run_dir.started or now()}
+        run_dir.write_json("manifest.json", self.manifest)
+
+    def _trainer(self, folder: Path) -> Trainer:
+        best = ModelCheckpoint(
+            folder, "best", self.config.monitor, mode="max", save_weights_only=True, enable_version_counter=False
+        )
+        own = [best, self.point, RunProgress(self.config.monitor)]
+        trainer: Trainer = instantiate(
+            self.config.trainer,
+            default_root_dir=str(self.run_dir.path),
+            logger=open_loggers(self.config.logger),
+            callbacks=[*instantiate(self.config.callbacks).values(), *own],
+        )
+        for logger in trainer.loggers:
+            logger.log_hyperparams(self._plain())
+        return trainer
+
+    def _plain(self) -> dict[str, Any]:
+        plain = OmegaConf.to_container(self.config)
+        assert isinstance(plain, dict)
+        return {str(k): v for k, v in plain.items()}
+
+    def fit(self) -> None:
+        """Trains, from the last resume point where there is one."""
+        last = self.last if self.last.exists() else None
+        if last is not None:
+            saved = torch.load(last, weights_only=False)  # our own file: it holds generators' states
+            if saved["callbacks"]["ResumePoint"]["ended"]:
+                self.point.load_state_dict(saved["callbacks"]["ResumePoint"])
+                return
+        self.trainer.fit(self.task, datamodule=self.data, ckpt_path=last, weights_only=False)
+        if self.trainer.interrupted:
+            raise KeyboardInterrupt
+
+    def test(self) -> None:
+        """Measures the best epoch on validation and test, and writes the artefacts."""
+        if self.best.exists():  # a fast_dev_run saves nothing
+            state = torch.load(self.best, weights_only=True)["state_dict"]
+            check_lean(self.task, state)
+            self.task.load_state_dict(state, strict=False)
+        metrics: dict[str, float] = {}
+        for measure in (self.trainer.validate, self.trainer.test):
+            metrics |= measure(self.task, datamodule=self.data, verbose=False)[0]
+        ranking = gather(self.task.rankings)  # type: ignore[arg-type]
+        if self.trainer.is_global_zero:
+            data = self.data
+            self.run_dir.write(
+                "rankings.parquet", lambda place: write_rankings(place, ranking, data.sequences, data.catalog)
+            )
+            self.run_dir.write_json("metrics.json", metrics)
+            best = self.best if self.best.exists() else None
+            log_results(self.trainer.loggers, metrics, best)
+            self.run_dir.write_json("manifest.json", self.manifest | self._cost() | {"status": "complete"})
+
+    def _cost(self) -> dict[str, Any]:
+        point = self.point
+        pace = point.examples / point.training_seconds if point.training_seconds else None
+        return {
+            "seconds": {"wall": point.wall, "cpu": point.cpu, "first_step": point.first_step},
+            "peak_memory_mb": peak_memory_mb(),
+            "examples_per_second": pace,
+            "steps": self.trainer.global_step,
+            "sessions": point.sessions,
+            "finished": now(),
+        }
+
+
+def _quieten() -> None:
+    # what people see is the progress and the results; warnings below are answered by this project's own design
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for text in (
+        "The '.*_dataloader' does not have many workers",  # batches are gathers; workers would slow them
+        "Found .* module.* in eval mode",  # frozen trunks stay in eval mode
+        "Checkpoint directory .* exists and is not empty",  # a resumed run
+        "The number of training batches .* is smaller than the logging interval",
+    ):
+        warnings.filterwarnings("ignore", text)

@@ -1,0 +1,1 @@
+"""A study: named rows, each a run of its own, put side by side with honest statistics."""

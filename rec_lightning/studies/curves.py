@@ -1,0 +1,75 @@
+"""Learning curves of the rows that left a history: the primary metric on the validation users by epoch.
+
+Relations: ``figure`` shows where the rows ended, on the test users.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from rec_lightning.studies.comparison import Comparison
+from rec_lightning.studies.drawing import BLUE, INK, MUTED, VERMILION, bare, figure_of
+from rec_lightning.studies.formats import metric_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette without yellow, which is too light on white
+_COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_STYLES = ("-", "--", ":")  # a second round of the palette is dashed
+_GAP = 0.055  # least distance of two labels, as a share of the panel's height
+
+
+def curves_figure(comparison: Comparison) -> Figure | None:
+    """Draws one line a row.
+
+    Args:
+        comparison: the study's outcome.
+
+    Returns:
+        None when no row left a history of the primary metric.
+    """
+    key = f"val/{comparison.study.primary}"
+    found = {line.spec.name: _series(line.row.history, key) for line in comparison.lines}
+    series = {name: table for name, table in found.items() if table.height}
+    if not series:
+        return None
+    from matplotlib.ticker import MaxNLocator
+
+    figure, (panel,) = figure_of(8.6, 3.4, 1)
+    figure.subplots_adjust(left=0.07, right=0.74, top=0.88, bottom=0.14)
+    bare(panel)
+    panel.set_title(
+        f"{metric_label(comparison.study.primary)} on validation", loc="left", fontsize=9.5, color=INK, pad=8
+    )
+    panel.set_xlabel("epoch", fontsize=8.5, color=MUTED)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for number, table in enumerate(series.values()):
+        style = _STYLES[number // len(_COLOURS) % len(_STYLES)]
+        panel.plot(table["epoch"], table["value"], style, color=_colour(number), linewidth=1.8)
+    panel.set_ylim(bottom=0)
+    _labels(panel, series)
+    return figure
+
+
+def _colour(number: int) -> str:
+    return _COLOURS[number % len(_COLOURS)]
+
+
+def _series(history: pl.DataFrame | None, key: str) -> pl.DataFrame:
+    if history is None:
+        return pl.DataFrame({"epoch": [], "value": []})
+    return history.filter(pl.col("key") == key).sort("epoch").select("epoch", "value")
+
+
+def _labels(panel: Axes, series: dict[str, pl.DataFrame]) -> None:
+    """Names at the right edge, at the height of the last value, moved apart where they would overlap."""
+    top = panel.get_ylim()[1]
+    ends = [(table["value"][-1] / top, number, name) for number, (name, table) in enumerate(series.items())]
+    height = -_GAP
+    for wanted, number, name in sorted(ends):
+        height = max(wanted, height + _GAP)
+        panel.text(1.015, height, name, transform=panel.transAxes, va="center", fontsize=8.5, color=_colour(number))

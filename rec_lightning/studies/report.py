@@ -1,0 +1,120 @@
+"""A study's outcome as one self-contained HTML page.
+
+Relations: ``page`` is its frame; the cells are those of ``table``, the words those of ``wording``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from rec_lightning.studies.comparison import Comparison, Failure, Line
+from rec_lightning.studies.curves import curves_figure
+from rec_lightning.studies.drawing import inline_svg
+from rec_lightning.studies.figure import comparison_figure
+from rec_lightning.studies.formats import NOTHING, change, change_span, ending, metric_label, score, seconds, span
+from rec_lightning.studies.manifest import Manifest
+from rec_lightning.studies.page import Cell, facts, page, paragraph, section, sortable
+from rec_lightning.studies.wording import caution, cost, protocol, versus_label
+
+
+def report_page(comparison: Comparison) -> str:
+    """The page as HTML.
+
+    Args:
+        comparison: the study's outcome; rows without a result are told as such.
+    """
+    study = comparison.study
+    parts = [f"<h1>{escape(study.title)}</h1>", section("Question", paragraph(study.question))]
+    if comparison.lines:
+        parts.append(section("Protocol", paragraph(protocol(comparison)), paragraph(caution(comparison), "warn")))
+    parts.append(section("Results", _results(comparison)))
+    if comparison.lines:
+        label = f"{study.title}: means and 95 % intervals of {len(comparison.lines)} rows, as in the table"
+        parts.append(section("Picture", inline_svg(comparison_figure(comparison), label)))
+        parts += _curves(comparison)
+    if comparison.failures:
+        parts.append(section("Rows without a result", *map(_failure, comparison.failures)))
+    parts.append(_reproduce(comparison))
+    if comparison.lines:
+        parts.append(_environment(comparison.lines))
+    return page(study.title, "\n".join(parts))
+
+
+def _results(comparison: Comparison) -> str:
+    heads = ["row", *map(metric_label, comparison.study.metrics)]
+    if comparison.reference is not None:
+        heads.append(versus_label(comparison))
+    heads += ["trainable, of all", "wall time", "peak memory", "first step"]
+    rows = [_cells(comparison, e) if isinstance(e, Line) else _failed_cells(e, len(heads)) for e in comparison.entries]
+    note = (
+        "Under each score its interval; under the first step (from the start of the command) the training examples "
+        "per second. A click on a head sorts."
+    )
+    return sortable(heads, rows) + paragraph(note, "muted")
+
+
+def _cells(comparison: Comparison, line: Line) -> list[Cell]:
+    manifest = line.row.manifest
+    cells = [Cell(line.spec.name, line.spec.verb, line.spec.name)]
+    cells += [Cell(score(s), span(s), s.mean) for s in line.scores.values()]
+    if comparison.reference is not None:
+        versus = line.versus
+        cells.append(Cell(change(versus), change_span(versus), versus.mean) if versus else Cell("reference", "", 0.0))
+    trainable, share, wall, peak = cost(line)
+    first, pace = manifest.first_step, manifest.examples_per_second
+    return [
+        *cells,
+        Cell(trainable, share, manifest.trainable),
+        Cell(wall, f"cpu {seconds(manifest.cpu)}", manifest.wall),
+        Cell(peak, "", manifest.peak_memory_mb),
+        Cell(NOTHING) if first is None else Cell(seconds(first), f"{pace:,.0f} / s" if pace else "", first),
+    ]
+
+
+def _failed_cells(failure: Failure, columns: int) -> list[Cell]:
+    empty = [Cell(NOTHING)] * (columns - 2)
+    return [Cell(failure.spec.name, failure.spec.verb, failure.spec.name), Cell("no result", style="bad"), *empty]
+
+
+def _curves(comparison: Comparison) -> list[str]:
+    figure = curves_figure(comparison)
+    if figure is None:
+        return []
+    label = f"{metric_label(comparison.study.primary)} on the validation users by epoch"
+    return [section("Learning curves", inline_svg(figure, label))]
+
+
+def _failure(failure: Failure) -> str:
+    return (
+        paragraph(f"{failure.spec.name} {ending(failure.code)}:", "bad")
+        + f"<pre>{escape(chr(10).join(failure.error))}</pre>"
+    )
+
+
+def _reproduce(comparison: Comparison) -> str:
+    lines = "".join(f"{paragraph(e.spec.name)}<pre>{escape(e.command)}</pre>" for e in comparison.entries)
+    note = "Each line runs one row by itself; a row that is complete in its folder is kept."
+    return section("How to run each row again", paragraph(note, "muted"), lines)
+
+
+def _environment(lines: Sequence[Line]) -> str:
+    first = lines[0].row.manifest
+    data, code = first.data, _code(first)
+    others = sorted({_code(line.row.manifest) for line in lines} - {code})
+    pairs = [
+        ("code", code),
+        *(("code of other rows", other) for other in others),
+        ("data", f"{data.name}, from {data.source}"),
+        ("licence of the data", data.licence),
+        ("fingerprint of the data", data.fingerprint),
+        *((name.replace("_", " "), str(value)) for name, value in first.hardware.items() if value is not None),
+    ]
+    packages = [(name, str(version)) for name, version in sorted(first.packages.items())]
+    folded = f"<details><summary>{len(packages)} packages</summary>{facts(packages)}</details>"
+    return section("Environment", facts(pairs), folded)
+
+
+def _code(manifest: Manifest) -> str:
+    commit = f", commit {manifest.commit}" if manifest.commit else ", not under version control"
+    return f"rec_lightning {manifest.version}{commit}{' with uncommitted changes' if manifest.dirty else ''}"

@@ -1,0 +1,104 @@
+"""One finished run as a row: who was ranked, at which rank, and what it took.
+
+Everything is checked while it is read, so that a table never shows numbers that contradict each other.
+
+Relations: reads what the front doors ``train`` and ``baseline`` leave in a folder; ``comparison`` joins rows by user.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rec_lightning.studies.intervals import per_user
+from rec_lightning.studies.manifest import Manifest, read_json, read_manifest
+
+# U users
+
+_TOLERANCE = 1e-4  # the run averages in float32
+
+
+@dataclass(frozen=True)
+class Row:
+    """A finished run.
+
+    Args:
+        folder: of the run.
+        users: (U,) who was tested, sorted, each once.
+        targets: (U,) item each user was tested on.
+        ranks: (U,) exact rank of each user's target, 1 is best.
+        metrics: as the run logged them, by key as ``test/ndcg@10``.
+        manifest: what the run says about itself.
+        history: columns ``epoch, key, value``; None when the run left none.
+    """
+
+    folder: Path
+    users: pl.Series
+    targets: pl.Series
+    ranks: NDArray[np.int64]
+    metrics: Mapping[str, float]
+    manifest: Manifest
+    history: pl.DataFrame | None
+
+
+def read_row(folder: Path, metrics: Sequence[str]) -> Row:
+    """Reads a run's folder.
+
+    Args:
+        folder: of a complete run.
+        metrics: as ``ndcg@10``; each must be logged as ``test/...`` and agree with the rankings.
+
+    Raises:
+        ValueError: a file that is missing or not as it should be, or a logged metric that its rankings contradict.
+    """
+    manifest = read_manifest(folder / "manifest.json")
+    logged = {key: float(value) for key, value in read_json(folder / "metrics.json").items() if value is not None}
+    rankings = _rankings(folder / "rankings.parquet")
+    ranks = rankings["rank"].cast(pl.Int64).to_numpy()
+    for metric in metrics:
+        _agree(folder, metric, logged, float(per_user(metric, ranks).mean()))
+    return Row(folder, rankings["user"], rankings["target"], ranks, logged, manifest, _history(folder / "history.csv"))
+
+
+def _rankings(path: Path) -> pl.DataFrame:
+    if not path.is_file():
+        raise ValueError(f"{path.parent}: a complete run holds {path.name}, got none. Run it again.")
+    try:
+        table = pl.read_parquet(path, columns=["user", "target", "rank"]).sort("user")
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"{path}: must hold user, target and rank, got: {error}. Run it again.") from error
+    if table.is_empty() or table["user"].n_unique() < table.height:
+        raise ValueError(
+            f"{path}: must hold each tested user once, got {table.height} rows of {table['user'].n_unique()} users."
+        )
+    wrong = table["rank"].filter(~(table["rank"] >= 1).fill_null(False))
+    if not table["rank"].dtype.is_integer() or len(wrong):
+        raise ValueError(f"{path}: ranks must be whole numbers from 1, got {wrong[:5].to_list()}. Run it again.")
+    return table
+
+
+def _agree(folder: Path, metric: str, logged: Mapping[str, float], exact: float) -> None:
+    key = f"test/{metric}"
+    if key not in logged:
+        raise ValueError(f"{folder}/metrics.json: must hold {key}, got {sorted(logged)}. Let the run log it.")
+    if not math.isclose(logged[key], exact, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
+        raise ValueError(
+            f"{folder}: {key} must be equal in metrics.json and rankings.parquet, "
+            f"got {logged[key]:.6f} and {exact:.6f}. Delete the folder and run it again."
+        )
+
+
+def _history(path: Path) -> pl.DataFrame | None:
+    if not path.is_file():
+        return None
+    schema = {"epoch": pl.Int64, "key": pl.String, "value": pl.Float64}
+    try:
+        return pl.read_csv(path, schema_overrides=schema).select(*schema)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"{path}: must have the columns {', '.join(schema)}, got: {error}.") from error

@@ -1,0 +1,83 @@
+"""Every file of ``conf/`` composes, and its keys bind to the signature of its target."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from rec_lightning.runtime.check import check_signatures
+from rec_lightning.runtime.composition import compose, conf_dir
+from rec_lightning.runtime.options import read_groups, read_root
+
+ROOTS = sorted(file.stem for file in conf_dir().glob("*.yaml"))
+EXPERIMENTS = sorted((conf_dir().parent / "experiments").glob("*/config.yaml"))
+
+
+def choices() -> list[tuple[str, str]]:
+    """(root, override) of every choice, by a root that has its group; nested groups by the choice above them."""
+    cases = []
+    for group, files in read_groups(conf_dir()).items():
+        roots = [root for root in ROOTS if group.split("/")[0] in read_root(conf_dir(), root).defaults]
+        assert roots, f"no root has the group {group}"
+        cases += [(root, f"{group}={choice}") for root in roots for choice in files]
+    return cases
+
+
+def composed(root: str, override: str) -> DictConfig:
+    """With the values that a choice leaves to be given filled in."""
+    overrides = [override]
+    while True:
+        try:
+            return compose(root, overrides)
+        except ValueError as error:
+            gap = re.match(r"(\S+) must be given, it has no default", str(error))
+            if gap is None:
+                raise
+            overrides.append(f"{gap[1]}=x")
+
+
+def targets(node: object, path: str) -> Iterator[tuple[str, DictConfig]]:
+    """Every node that names a target whose signature is closed."""
+    if isinstance(node, DictConfig):
+        if "_target_" in node:
+            parameters = inspect.signature(get_object(node["_target_"])).parameters.values()
+            if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+                yield path, node
+        for key, value in node.items():
+            yield from targets(value, f"{path}.{key}")
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_defaults_compose_and_bind(root: str) -> None:
+    check_signatures(compose(root, []))
+
+
+@pytest.mark.parametrize(("root", "override"), choices())
+def test_every_choice_composes_and_binds_and_a_misspelt_key_does_not(root: str, override: str) -> None:
+    config = composed(root, override)
+    check_signatures(config)
+    group = override.partition("=")[0].replace("/", ".")
+    for path, node in list(targets(OmegaConf.select(config, group), group)):
+        with open_dict(node):
+            node["zzz_no_such_key"] = 1
+        with pytest.raises(ValueError, match=rf"^unknown option {path}\.zzz_no_such_key; nearest: "):
+            check_signatures(config)
+        with open_dict(node):
+            del node["zzz_no_such_key"]
+
+
+def test_several_loggers_at_once() -> None:
+    assert {"csv", "wandb"} <= set(compose("train", ["logger=[csv,wandb]"]).logger)
+    assert "wandb" not in compose("train", ["logger=csv"]).logger
+
+
+@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.parent.name)
+def test_every_experiment_composes_and_binds(file: Path) -> None:
+    # an experiment's config.yaml is a root of its own whose defaults name one of conf/
+    check_signatures(compose(file.stem, [f'hydra.searchpath=["file://{conf_dir()}"]'], file.parent))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rec_lightning.studies.comparison import Comparison, Failure, Finished, compare
+from rec_lightning.studies.intervals import bootstrap_mean, paired_difference, per_user
+from rec_lightning.studies.rows import read_row
+from rec_lightning.studies.study import Study
+from rec_lightning.studies.wording import caution, protocol
+
+WriteRun = Callable[..., Path]
+
+
+def finished(study: Study, number: int, folder: Path) -> Finished:
+    return Finished(study.rows[number], f"command {number}", read_row(folder, study.metrics))
+
+
+@pytest.fixture
+def comparison(study: Study, write_run: WriteRun) -> Comparison:
+    ranks = np.random.default_rng(0).integers(1, 40, (3, 300))
+    return compare(study, [finished(study, n, write_run(str(n), ranks[n])) for n in range(3)], ["seed=42"])
+
+
+def test_numbers_are_those_of_the_rankings(comparison: Comparison, study: Study) -> None:
+    ease, trained = (per_user("ndcg@10", line.row.ranks) for line in comparison.lines[1:])
+    line = comparison.lines[2]
+    assert line.scores["ndcg@10"] == bootstrap_mean(trained, study.resamples, seed=study.seed)
+    assert line.versus == paired_difference(trained, ease, study.resamples, seed=study.seed)
+    assert comparison.lines[1].versus is None
+    assert comparison.reference is comparison.lines[1]
+
+
+def test_users_are_joined_whatever_their_order(study: Study, write_run: WriteRun) -> None:
+    first = finished(study, 1, write_run("a", [1, 5, 20], users=[1, 2, 3]))
+    other = finished(study, 2, write_run("b", [20, 1, 5], users=[3, 1, 2]))
+    line = compare(study, [first, other]).lines[1]
+    assert line.versus is not None
+    assert (line.versus.mean, line.versus.low, line.versus.high) == (0, 0, 0)
+
+
+def test_a_row_over_other_users_is_no_result(study: Study, write_run: WriteRun) -> None:
+    first = finished(study, 0, write_run("a", [1, 5], users=[1, 2]))
+    other = finished(study, 1, write_run("b", [1, 5], users=[1, 3]))
+    (failure,) = compare(study, [first, other]).failures
+    assert "same users and targets, got 'Popularity' and 'EASE' with 2 and 2 users that differ" in failure.error[0]
+
+
+def test_a_row_over_other_data_is_no_result(study: Study, write_run: WriteRun) -> None:
+    first = finished(study, 0, write_run("a", [1, 5]))
+    data = {**first.row.manifest.raw["data"], "fingerprint": "e" * 64}
+    other = finished(study, 1, write_run("b", [1, 5], data=data))
+    (failure,) = compare(study, [first, other]).failures
+    assert "fingerprints ffffffffffff and eeeeeeeeeeee" in failure.error[0]
+
+
+def test_without_the_reference_there_is_no_difference(study: Study, write_run: WriteRun) -> None:
+    entries: list[Finished | Failure] = [
+        finished(study, 0, write_run("a", [1, 5])),
+        Failure(study.rows[1], "c", 2, ("error: x",)),
+    ]
+    comparison = compare(study, entries)
+    assert comparison.reference is None
+    assert comparison.lines[0].versus is None
+    assert "No differences: the reference row EASE has no result." in protocol(comparison)
+
+
+def test_the_protocol_is_told_in_full(comparison: Comparison) -> None:
+    text = protocol(comparison)
+    for part in (
+        "toy: 400 users, 100 items, 9,000 interactions.",
+        "Leave-one-out, full ranking, seen items excluded.",
+        "95 % percentile bootstrap over the 300 tested users, 500 resamples, bootstrap seed 0.",
+        "paired difference in NDCG@10 to EASE",
+        "Changed from the study's file: seed=42.",
+    ):
+        assert part in text
+
+
+def test_the_caution_names_the_seed(comparison: Comparison) -> None:
+    assert "one seed (42)" in caution(comparison)
+    assert "Overlapping intervals show neither a difference nor equality" in caution(comparison)
