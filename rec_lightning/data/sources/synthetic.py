@@ -38,11 +38,22 @@ class Synthetic:
     def __init__(
         self, users: int = 300, items: int = 200, events_per_user: int = 30, tastes: int = 8, seed: int = 0
     ) -> None:
-        least = {"users": (users, 1), "tastes": (tastes, 2), "items": (items, tastes), "events_per_user": (events_per_user, 3)}
+        least = {
+            "users": (users, 1),
+            "tastes": (tastes, 2),
+            "items": (items, tastes),
+            "events_per_user": (events_per_user, 3),
+        }
         for name, (value, low) in least.items():
             if value < low:
                 raise ValueError(f"data.source.{name} must be at least {low}, got {value}. Set data.source.{name}.")
-        self.users, self.items, self.events_per_user, self.tastes, self.seed = users, items, events_per_user, tastes, seed
+        self.users, self.items, self.events_per_user, self.tastes, self.seed = (
+            users,
+            items,
+            events_per_user,
+            tastes,
+            seed,
+        )
 
     def fetch(self) -> Tables:
         """The tables; nothing is read."""
