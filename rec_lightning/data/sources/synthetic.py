@@ -26,7 +26,7 @@ class Synthetic:
         users: U, at least 1.
         items: N, at least ``tastes``.
         events_per_user: mean number of events; every user has at least 3.
-        tastes: groups of items, at least 2.
+        tastes: groups of items, 2 to 16; each has a word of its own.
         seed: equal seeds give equal data.
 
     Raises:
@@ -47,6 +47,11 @@ class Synthetic:
         for name, (value, low) in least.items():
             if value < low:
                 raise ValueError(f"data.source.{name} must be at least {low}, got {value}. Set data.source.{name}.")
+        if tastes > len(_WORDS):
+            raise ValueError(
+                f"data.source.tastes must be at most {len(_WORDS)}, the words that name them, got {tastes}. "
+                "Set data.source.tastes."
+            )
         self.users, self.items, self.events_per_user, self.tastes, self.seed = (
             users,
             items,
@@ -103,7 +108,7 @@ class Synthetic:
 
     def _items(self, taste: np.ndarray) -> pl.DataFrame:
         number = np.arange(self.items)
-        word = [_WORDS[t % len(_WORDS)] for t in taste]
+        word = [_WORDS[t] for t in taste]
         return pl.DataFrame(
             {
                 ITEM: number + 1,
