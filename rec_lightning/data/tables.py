@@ -15,21 +15,34 @@ from rec_lightning.contracts import ITEM, TIMESTAMP, USER, Catalog, Sequences, S
 
 
 def fingerprint(*frames: pl.DataFrame) -> str:
-    """sha256 over column names and values; equal content gives an equal fingerprint on every machine.
+    """sha256 over column names, types and values; equal content gives an equal fingerprint on every machine.
 
     Args:
-        frames: any number of tables of numbers, strings and lists of strings.
+        frames: any number of tables of numbers, strings and lists of them; the order of rows and columns counts.
     """
     digest = hashlib.sha256()
     for frame in frames:
+        digest.update(f"{frame.width} columns;".encode())
         for column in frame.iter_columns():
-            digest.update(f"{column.name}:{column.dtype}:{len(column)};".encode())
-            if column.dtype.is_numeric() and column.null_count() == 0:
-                digest.update(np.ascontiguousarray(column.to_numpy()).tobytes())
-            else:
-                texts = column.list.join("\x1f") if column.dtype == pl.List else column.cast(pl.String)
-                digest.update("\x1e".join(texts.fill_null("\x00")).encode())
+            digest.update(f"{column.name!r}:{column.dtype}:{len(column)};".encode())
+            _digest(column, digest)
     return digest.hexdigest()
+
+
+def _digest(column: pl.Series, digest: hashlib._Hash) -> None:
+    if column.null_count():
+        digest.update(column.is_null().to_numpy().tobytes())
+        column = column.drop_nulls()
+    if column.dtype == pl.List:
+        digest.update(column.list.len().to_numpy().tobytes())
+        _digest(column.filter(column.list.len() > 0).explode(), digest)
+    elif column.dtype.is_numeric():
+        digest.update(np.ascontiguousarray(column.to_numpy()).tobytes())
+    else:
+        text = column.cast(pl.String)
+        # lengths beside the text: "ab", "c" is not "a", "bc"
+        digest.update(text.str.len_bytes().to_numpy().tobytes())
+        digest.update("".join(text).encode())
 
 
 def to_sequences(tables: Tables, split: Split) -> tuple[Sequences, Catalog]:
@@ -45,16 +58,9 @@ def to_sequences(tables: Tables, split: Split) -> tuple[Sequences, Catalog]:
         the flat sequences (E events, U users) and the catalogue (N items).
 
     Raises:
-        ValueError: no rows, or the item table holds an id twice.
+        ValueError: no rows, a column or a value is missing, or the item table holds an id twice or of another type.
     """
-    if tables.interactions.is_empty():
-        raise ValueError(f"{tables.name} has no interactions: nothing to train on. Check the file and its filters.")
-    twice = tables.items.filter(pl.col(ITEM).is_duplicated())[ITEM].unique()
-    if len(twice):
-        raise ValueError(
-            f"the item table of {tables.name} must hold each id once, and {len(twice)} ids come twice or more "
-            f"(first: {twice.min()}). Remove the repeated rows."
-        )
+    check_tables(tables)
     # maintain_order makes the sort stable: equal times keep the source's order
     events = tables.interactions.sort(USER, TIMESTAMP, maintain_order=True)
     ids = events[ITEM].unique().sort()
@@ -63,6 +69,47 @@ def to_sequences(tables: Tables, split: Split) -> tuple[Sequences, Catalog]:
     counts = events.group_by(USER, maintain_order=True).len()
     offsets = np.concatenate([[0], np.cumsum(counts["len"].to_numpy())]).astype(np.int64)
     role = split(offsets, events[TIMESTAMP].to_numpy())
-    known = index.join(tables.items, on=ITEM, how="left", maintain_order="left").drop("index")
+    described = tables.items if not tables.items.is_empty() else tables.items.clear().cast({ITEM: ids.dtype})
+    known = index.join(described, on=ITEM, how="left", maintain_order="left").drop("index")
     popularity = np.bincount(items[role == 0], minlength=len(ids) + 1).astype(np.int64)
     return Sequences(items, offsets, role, counts[USER]), Catalog(known, popularity)
+
+
+def check_tables(tables: Tables) -> None:
+    """Refuses tables that cannot be sorted and numbered.
+
+    Raises:
+        ValueError: no rows, a column or a value is missing, or the item table holds an id twice or of another type.
+    """
+    events, items = tables.interactions, tables.items
+    for name, frame, needed in (("interactions", events, (USER, ITEM, TIMESTAMP)), ("items", items, (ITEM,))):
+        missing = [column for column in needed if column not in frame.columns]
+        if missing:
+            raise ValueError(
+                f"the {name} of {tables.name} need the columns {', '.join(needed)}, and {', '.join(missing)} is not "
+                f"among {', '.join(frame.columns)}. Name the column in data.source."
+            )
+        for column in needed:
+            _check_filled(frame[column], f"{name} of {tables.name}")
+    if events.is_empty():
+        raise ValueError(f"{tables.name} has no interactions: nothing to train on. Check the file and its filters.")
+    twice = items.filter(pl.col(ITEM).is_duplicated())[ITEM].unique()
+    if len(twice):
+        raise ValueError(
+            f"the item table of {tables.name} must hold each id once, and {len(twice)} ids come twice or more "
+            f"(first: {twice.sort()[0]}). Remove the repeated rows."
+        )
+    if not items.is_empty() and items[ITEM].dtype != events[ITEM].dtype:
+        raise ValueError(
+            f"item ids must have one type, and those of {tables.name} are {events[ITEM].dtype} in the interactions "
+            f"and {items[ITEM].dtype} in the item table. Read both as the same type."
+        )
+
+
+def _check_filled(column: pl.Series, where: str) -> None:
+    gaps = column.is_null() | column.is_nan() if column.dtype.is_float() else column.is_null()
+    if gaps.any():
+        raise ValueError(
+            f"{column.name} must be in every row, and {gaps.sum()} of {len(gaps)} rows of the {where} have none "
+            f"(first: row {int(gaps.arg_true()[0]) + 1}). Fill or remove them."
+        )
