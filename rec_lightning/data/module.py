@@ -47,7 +47,9 @@ class RecData(LightningDataModule):
             if value < 1:
                 raise ValueError(f"data.{name} must be at least 1, got {value}. Set data.{name}.")
         if not 0 <= context < max_length:
-            raise ValueError(f"data.context must be 0..max_length - 1 ({max_length - 1}), got {context}.")
+            raise ValueError(
+                f"data.context must be 0..max_length - 1 ({max_length - 1}), got {context}. Set data.context."
+            )
         self.source, self.split, self.max_length = source, split, max_length
         self.batch_size, self.eval_batch_size, self.context, self.seed = batch_size, eval_batch_size, context, seed
         self._read: tuple[Tables, Sequences, Catalog] | None = None
@@ -63,15 +65,18 @@ class RecData(LightningDataModule):
             return
         tables = self.source.fetch()
         sequences, catalog = to_sequences(tables, self.split)
-        self._read = tables, sequences, catalog
         for stage, role in (("train", 0), ("validation", 1), ("test", 2)):
             if not (sequences.role == role).any():
                 raise ValueError(
                     f"{tables.name} has no {stage} events under {type(self.split).__name__}: users need at least 3 "
                     "events each for leave-one-out. Choose other data or another split."
                 )
-        if self.train_dataloader().targets == 0:
-            raise ValueError(f"{tables.name}: no user has two training events, so nothing can be trained.")
+        if TrainBatches(sequences, self.max_length, self.batch_size, self.seed).targets == 0:
+            raise ValueError(
+                f"{tables.name}: no user has two training events, so nothing can be trained. Choose other data or "
+                "another split."
+            )
+        self._read = tables, sequences, catalog
 
     @property
     def tables(self) -> Tables:

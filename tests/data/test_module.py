@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import pytest
+
+from rec_lightning.contracts import Tables
+from rec_lightning.data.module import RecData
+from rec_lightning.data.sources.synthetic import Synthetic
+from rec_lightning.data.split import LeaveOneOut
+
+
+class Given:
+    """Users with so many events each."""
+
+    item_columns = ("item",)
+
+    def __init__(self, lengths: Sequence[int]) -> None:
+        self.lengths, self.read = lengths, 0
+
+    def fetch(self) -> Tables:
+        self.read += 1
+        rows = [(user, item, item) for user, count in enumerate(self.lengths) for item in range(count)]
+        frame = pl.DataFrame(rows, schema=dict.fromkeys(("user", "item", "timestamp"), pl.Int64), orient="row")
+        return Tables(frame, pl.DataFrame({"item": []}), pl.DataFrame({"user": []}), "given", "none", "here", "f")
+
+
+def test_reads_once_and_hands_out_all_three_parts() -> None:
+    source = Given([5, 4, 3])
+    data = RecData(source, LeaveOneOut(), max_length=10)
+    assert source.read == 0  # construction reads nothing
+    data.prepare()
+    data.prepare()
+    assert source.read == 1
+    assert data.train_dataloader().targets == 2 + 1
+    assert [len(b) for b in data.val_dataloader()] == [3]
+    assert [len(b) for b in data.test_dataloader()] == [3]
+    assert (data.catalog.size, len(data.sequences.users), data.tables.name) == (5, 3, "given")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"max_length": 1}, "max_length must be at least 2, got 1. Set max_length."),
+        ({"max_length": 5, "batch_size": 0}, "data.batch_size must be at least 1, got 0. Set data.batch_size."),
+        ({"max_length": 5, "eval_batch_size": -1}, "data.eval_batch_size must be at least 1, got -1. Set data.eval_ba"),
+        ({"max_length": 5, "context": 5}, "data.context must be 0..max_length - 1 (4), got 5. Set data.context."),
+        ({"max_length": 5, "context": -1}, "data.context must be 0..max_length - 1 (4), got -1. Set data.context."),
+    ],
+)
+def test_values_out_of_range(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        RecData(Synthetic(), LeaveOneOut(), **options)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "text"),
+    [
+        ([], "given has no interactions: nothing to train on. Check the file and its filters."),
+        ([1, 1], "given has no validation events under LeaveOneOut: users need at least 3 events each"),
+        ([2, 2], "given has no validation events under LeaveOneOut"),
+        ([3, 3], "given: no user has two training events, so nothing can be trained. Choose other data or"),
+    ],
+)
+def test_too_little_is_refused_every_time(lengths: list[int], text: str) -> None:
+    data = RecData(Given(lengths), LeaveOneOut(), max_length=10)
+    for _ in range(2):  # a refusal is not forgotten
+        with pytest.raises(ValueError, match=re.escape(text)):
+            data.prepare()
