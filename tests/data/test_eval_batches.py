@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rec_lightning.contracts import Sequences
+from rec_lightning.data.batches import EvalBatches
+
+
+@st.composite
+def sequences(draw: st.DrawFn) -> Sequences:
+    """Items count up, so that an item is its own event; any event may be a target."""
+    lengths = draw(st.lists(st.integers(1, 12), min_size=1, max_size=10))
+    offsets = np.cumsum([0, *lengths])
+    size = int(offsets[-1])
+    role = np.array(draw(st.lists(st.sampled_from([0, 0, 1, 2]), min_size=size, max_size=size)), np.int8)
+    return Sequences(np.arange(1, size + 1), offsets, role, pl.Series(range(len(lengths))))
+
+
+@settings(max_examples=200, deadline=None)
+@given(sequences(), st.sampled_from([1, 2]), st.integers(2, 6), st.integers(1, 5), st.integers(1, 4))
+def test_each_target_once_from_exactly_what_came_before(
+    data: Sequences, role: int, max_length: int, batch_size: int, world: int
+) -> None:
+    found = []
+    for rank in range(world):
+        batches = EvalBatches(data, role, max_length, batch_size, rank, world)
+        seen = list(batches)
+        assert len(seen) == len(batches)
+        for batch in seen:
+            assert 1 <= len(batch) <= batch_size
+            assert batch.seen is not None
+            assert batch.seen_offsets is not None
+            assert batch.history.shape == (len(batch), int(batch.length.max()))
+            for row in range(len(batch)):
+                target, user = int(batch.target[row]), int(batch.user[row])
+                before = list(range(int(data.offsets[user]) + 1, target))  # all of the user, nothing of the future
+                assert batch.seen[batch.seen_offsets[row] : batch.seen_offsets[row + 1]].tolist() == before
+                assert batch.history[row, : batch.length[row]].tolist() == before[-max_length:]
+                assert not batch.history[row, batch.length[row] :].any()
+                found.append(target)
+    first = set((data.offsets[:-1] + 1).tolist())
+    targets = (np.flatnonzero(data.role == role) + 1).tolist()
+    assert sorted(found) == [t for t in targets if t not in first]
+
+
+def test_by_hand(make_sequences: Callable[..., Sequences]) -> None:
+    data = make_sequences([[4, 2, 9, 7], [5], [8, 1]], role=[0, 0, 1, 2, 2, 0, 2])
+    (validation,) = EvalBatches(data, role=1, max_length=50, batch_size=10)
+    assert validation.history.tolist() == [[4, 2]]
+    assert validation.target.tolist() == [9]
+    (test,) = EvalBatches(data, role=2, max_length=2, batch_size=10)
+    assert test.user.tolist() == [0, 2]  # the user with one event cannot be predicted
+    assert test.history.tolist() == [[2, 9], [8, 0]]  # validation is the past by then
+    assert test.length.tolist() == [2, 1]
+    assert test.target.tolist() == [7, 1]
+    assert test.seen is not None
+    assert test.seen_offsets is not None
+    assert test.seen.tolist() == [4, 2, 9, 8]  # all, not only the newest
+    assert test.seen_offsets.tolist() == [0, 3, 4]
+    assert {t.dtype for t in (test.user, test.history, test.target, test.seen, test.seen_offsets)} == {torch.int64}
+
+
+def test_a_second_pass_is_the_same(make_sequences: Callable[..., Sequences]) -> None:
+    batches = EvalBatches(make_sequences([[1, 2], [3, 4], [5, 6]], role=[0, 2] * 3), 2, 5, 2)
+    assert [b.target.tolist() for b in batches] == [b.target.tolist() for b in batches] == [[2, 4], [6]]
+
+
+def test_no_target_no_batch(make_sequences: Callable[..., Sequences]) -> None:
+    batches = EvalBatches(make_sequences([[1, 2]]), 2, 5, 2)
+    assert len(batches) == 0
+    assert list(batches) == []
