@@ -2,7 +2,10 @@
 
 The rank is counted, not sorted: 1 + the other candidates that score at least as high, so an exact tie counts against
 the target and item numbers never decide. Seen items are no candidates; the target always is, seen or not. Scores are
-made for a chunk of items at a time, so memory is users of a batch x ``chunk``, whatever the catalogue.
+made for a chunk of items at a time, so memory is users of a batch x ``chunk``, whatever the catalogue. The target's
+own score comes from the same product as the others': computed apart it differs in the last bits, and two items with
+equal vectors would no longer tie. So a catalogue of more than one chunk is scored twice. Scores are float32 under
+autocast too, since few users would have a target without ties in bfloat16.
 """
 
 from __future__ import annotations
@@ -51,24 +54,44 @@ class TopK:
             keys: (N + 1, D); row 0 is the padding.
 
         Raises:
-            ValueError: a score is NaN.
+            ValueError: a score is not finite.
         """
-        aim = (queries * keys[batch.target]).sum(1)
-        parts = [self._part(batch, queries @ c.T, first, aim) for first, c in self._split(keys)]
+        with torch.autocast(queries.device.type, enabled=False):
+            queries, chunks = queries.float(), keys.split(self.chunk)
+            if len(chunks) == 1:
+                return self._whole(batch, queries @ keys.float().T)
+            starts = range(0, len(keys), self.chunk)
+            aim = queries.new_empty(len(batch))
+            for first, chunk in zip(starts, chunks, strict=True):
+                inside, own = _columns(batch, first, len(chunk))
+                aim[inside] = (queries @ chunk.float().T)[inside, own]
+            parts = [
+                self._part(batch, queries @ chunk.float().T, first, aim)
+                for first, chunk in zip(starts, chunks, strict=True)
+            ]
         return self._join(batch, parts)
 
     def from_scores(self, batch: Batch, scores: Tensor) -> Ranking:
-        """Ranks scores that exist already: (B, N + 1), column 0 ignored."""
-        aim = scores.gather(1, batch.target.unsqueeze(1)).squeeze(1)
-        return self._join(batch, [self._part(batch, scores.clone(), 0, aim)])
+        """Ranks scores that exist already: (B, N + 1), column 0 ignored.
 
-    def _split(self, keys: Tensor) -> list[tuple[int, Tensor]]:
-        return list(zip(range(0, len(keys), self.chunk), keys.split(self.chunk), strict=True))
+        Raises:
+            ValueError: a score is not finite.
+        """
+        return self._whole(batch, scores.clone())
+
+    def _whole(self, batch: Batch, scores: Tensor) -> Ranking:
+        # (B, N + 1), written over
+        aim = scores.gather(1, batch.target.unsqueeze(1)).squeeze(1)
+        return self._join(batch, [self._part(batch, scores, 0, aim)])
 
     def _part(self, batch: Batch, scores: Tensor, first: int, aim: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # (B, C) scores of items first.. -> top scores, top items, candidates at or above the target
-        if torch.isnan(scores).any() or torch.isnan(aim).any():
-            raise ValueError("a score is NaN: the model diverged. Lower optimizer.lr or set trainer.gradient_clip_val.")
+        low, high = scores.aminmax()  # NaN if one is
+        if not torch.isfinite(high - low):
+            raise ValueError(
+                f"a score is not finite (they reach from {low:g} to {high:g}): the model diverged. "
+                "Lower optimizer.lr or set trainer.gradient_clip_val."
+            )
         if first == 0:
             scores[:, 0] = -torch.inf
         if self.exclude_seen and batch.seen is not None and batch.seen_offsets is not None:
@@ -76,10 +99,8 @@ class TopK:
             column = batch.seen - first
             keep = (column >= 0) & (column < scores.shape[1])
             scores[row[keep], column[keep]] = -torch.inf
-        own = batch.target - first
-        inside = (own >= 0) & (own < scores.shape[1])
-        # the large product may round otherwise than the target's own; one value for both, seen or not
-        scores[inside, own[inside]] = aim[inside]
+        inside, own = _columns(batch, first, scores.shape[1])
+        scores[inside, own] = aim[inside]  # it may have been seen
         above = (scores >= aim.unsqueeze(1)).sum(1)
         top, item = scores.topk(min(self.k, scores.shape[1]), dim=1)
         return top, torch.where(top > -torch.inf, item + first, 0), above
@@ -90,3 +111,10 @@ class TopK:
         item = torch.cat(items, 1).gather(1, place)
         # the target itself is among those at or above it
         return Ranking(batch.user, item, top.float(), batch.target, torch.stack(above).sum(0))
+
+
+def _columns(batch: Batch, first: int, width: int) -> tuple[Tensor, Tensor]:
+    # which users' targets lie in the chunk of items first.., and in which column: (B,) bool, (users inside,)
+    own = batch.target - first
+    inside = (own >= 0) & (own < width)
+    return inside, own[inside]
