@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 # P positions, M rows of keys, D width
 
@@ -45,8 +46,8 @@ class ChunkedSoftmax(nn.Module):
 class _Chunked(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, queries: Tensor, keys: Tensor, target: Tensor, rows: int) -> Tensor:
-        wanted = torch.is_grad_enabled() or queries.requires_grad or keys.requires_grad
-        query_grad, key_grad = torch.empty_like(queries), torch.zeros_like(keys)
+        wanted = any(ctx.needs_input_grad)
+        query_grad, key_grad = torch.empty_like(queries), torch.zeros_like(keys, dtype=torch.float32)
         total, items = queries.new_zeros((), dtype=torch.float32), keys[1:]
         for first in range(0, len(queries), rows):
             part = slice(first, first + rows)
@@ -61,11 +62,13 @@ class _Chunked(torch.autograd.Function):
                 slope.scatter_add_(1, column, slope.new_full((), -1.0).expand_as(column))
                 slope = slope.to(queries.dtype)
                 query_grad[part] = slope @ items
-                key_grad[1:].addmm_(slope.T, queries[part])
-        ctx.save_for_backward(query_grad.div_(len(queries)), key_grad.div_(len(queries)))
+                key_grad[1:] += slope.T @ queries[part]  # autocast decides in what precision
+        if wanted:
+            ctx.save_for_backward(query_grad.div_(len(queries)), key_grad.div_(len(queries)).to(keys.dtype))
         return total / len(queries)
 
     @staticmethod
+    @once_differentiable  # a second derivative is refused
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         query_grad, key_grad = ctx.saved_tensors
         return query_grad * grads[0], key_grad * grads[0], None, None
