@@ -1,0 +1,109 @@
+"""What every backbone of ``conf/backbone`` promises: no look ahead, no influence of padding, the same answer twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rec_lightning.contracts import Backbone, Batch
+from tests.members import member, members
+
+BACKBONES = members("backbone")
+Make = Callable[..., Batch]
+
+
+def made(choice: str) -> Backbone:
+    torch.manual_seed(0)
+    backbone = member("backbone", choice)
+    for parameter in backbone.parameters():  # so that zero initial values hide nothing
+        if parameter.ndim == 1:
+            nn.init.normal_(parameter, std=0.1)
+    return backbone.eval()
+
+
+def states(backbone: Backbone, batch: Batch, vectors: Tensor) -> Tensor:
+    return backbone.states(batch, nn.functional.embedding(batch.history, vectors))
+
+
+@pytest.fixture
+def vectors() -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    table = torch.randn(31, 16, generator=generator)
+    table[0] = 0
+    return table
+
+
+@pytest.mark.parametrize("choice", BACKBONES)
+def test_shape_and_the_same_answer_twice_in_eval(choice: str, batch: Make, vectors: Tensor) -> None:
+    backbone, many = made(choice), batch([8, 3, 1, 5], 30)
+    found = states(backbone, many, vectors)
+    assert found.shape == (4, 8, 16)
+    assert torch.equal(found, states(backbone, many, vectors))
+
+
+@pytest.mark.parametrize("choice", BACKBONES)
+def test_a_later_item_never_changes_an_earlier_state(choice: str, batch: Make, vectors: Tensor) -> None:
+    backbone, many = made(choice), batch([8, 8], 30)
+    before = states(backbone, many, vectors)
+    for t in range(1, 8):
+        history = many.history.clone()
+        history[:, t:] = history[:, t:] % 30 + 1  # every later item is another one
+        changed = Batch(many.user, history, many.length, many.target)
+        after = states(backbone, changed, vectors)
+        assert torch.allclose(after[:, :t], before[:, :t], rtol=0, atol=1e-6)
+        assert (after[:, t] - before[:, t]).abs().amax() > 1e-4  # and the item itself does
+
+
+@pytest.mark.parametrize("choice", BACKBONES)
+def test_no_gradient_reaches_a_later_item(choice: str, batch: Make, vectors: Tensor) -> None:
+    backbone, many = made(choice), batch([8], 30)
+    inputs = nn.functional.embedding(many.history, vectors).requires_grad_()
+    backbone.states(many, inputs)[:, 3].sum().backward()
+    assert inputs.grad is not None
+    assert not inputs.grad[:, 4:].any()
+    assert inputs.grad[:, :4].abs().sum(2).all()
+
+
+@pytest.mark.parametrize("choice", BACKBONES)
+def test_padding_and_its_width_and_the_others_never_change_a_real_state(
+    choice: str, batch: Make, vectors: Tensor
+) -> None:
+    backbone, lengths = made(choice), [8, 3, 1, 5]
+    many = batch(lengths, 30)
+    found = states(backbone, many, vectors)
+    for row, length in enumerate(lengths):
+        one = slice(row, row + 1)
+        alone = Batch(many.user[one], many.history[one, :length], many.length[one], many.target[one, :length])
+        assert torch.allclose(states(backbone, alone, vectors)[0], found[row, :length], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("choice", BACKBONES)
+def test_everything_in_it_gets_a_gradient(choice: str, batch: Make, vectors: Tensor) -> None:
+    backbone, many = made(choice), batch([8, 8], 30)
+    weight = torch.randn(2, 8, 16, generator=torch.Generator().manual_seed(2))
+    (states(backbone, many, vectors) * weight).sum().backward()
+    assert isinstance(backbone, nn.Module)
+    dead = [name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not dead
+
+
+@pytest.mark.parametrize("choice", BACKBONES)
+def test_its_trunk_can_be_taken_out_and_put_back(choice: str) -> None:
+    backbone = made(choice)
+    names = set(backbone.state_dict())  # type: ignore[attr-defined]
+    backbone.set_trunk(backbone.trunk)
+    assert set(backbone.state_dict()) == names  # type: ignore[attr-defined]
+    assert any(True for _ in backbone.trunk.parameters())
+
+
+@pytest.mark.parametrize("choice", BACKBONES)
+def test_a_history_beyond_its_length_is_refused_or_read(choice: str, batch: Make, vectors: Tensor) -> None:
+    backbone, many = made(choice), batch([9], 30)
+    if not hasattr(backbone, "max_length"):
+        assert states(backbone, many, vectors).shape == (1, 9, 16)
+        return
+    with pytest.raises(ValueError, match=r"^a history of 9 is longer than max_length 8. Set max_length.$"):
+        states(backbone, many, vectors)
