@@ -70,7 +70,7 @@ class Baselining:
             "rankings.parquet", lambda place: write_rankings(place, ranking, data.sequences, data.catalog)
         )
         self.run_dir.write_json("metrics.json", metrics)
-        loggers = open_loggers(self.config.logger)
+        loggers = open_loggers(self.config.get("logger"))
         plain: Any = OmegaConf.to_container(self.config)
         for logger in loggers:
             logger.log_hyperparams(plain)

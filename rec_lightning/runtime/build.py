@@ -16,6 +16,8 @@ from omegaconf import DictConfig
 from rec_lightning.contracts import Catalog, Source
 from rec_lightning.tuning.apply import apply
 
+GROUPS = "items backbone head loss task tuning ranking metrics optimizer scheduler callbacks trainer".split()
+
 
 def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
     """The task with its parts, ready to fit.
@@ -43,6 +45,8 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
         scheduler=instantiate(config.scheduler),
         lr_factor=tuning.lr_factor,
     )
+    # a pretrained model comes in eval mode, what a tuning adds to it in train mode; one mode for all
+    task.train()
     return task
 
 
@@ -57,6 +61,9 @@ def rehearse(config: DictConfig, source: Source) -> None:
         ValueError: what ``build_task`` refuses, an optimizer's or a schedule's value out of range, or a metric to
             watch that no one computes.
     """
+    dropped = [group for group in GROUPS if group not in config]
+    if dropped:
+        raise ValueError(f"a run needs {', '.join(GROUPS)}, and {dropped[0]} was dropped. Set {dropped[0]}=...")
     with torch.device("meta"):
         task: Any = build_task(config, Catalog.empty(source.item_columns))
     optimizer = instantiate(config.optimizer)([{"params": [torch.nn.Parameter(torch.zeros(1))]}])

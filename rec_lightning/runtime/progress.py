@@ -29,7 +29,12 @@ class RunProgress(Callback):
         self._start = time.monotonic()
         if self.console.is_terminal and trainer.is_global_zero:
             columns = [TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total} steps")]
-            columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}")]
+            columns += [
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+            ]
             self._bar = Progress(*columns, console=self.console, transient=True)
             total = int(trainer.estimated_stepping_batches)
             self._task = self._bar.add_task("", total=total, completed=trainer.global_step, note="")

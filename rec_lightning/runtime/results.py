@@ -37,7 +37,9 @@ def write_rankings(place: Path, ranking: Ranking, sequences: Sequences, catalog:
     counts = real.sum(1).numpy()
     flat = pl.DataFrame(
         {
-            "row": pl.Series(range(len(counts))).gather(torch.arange(len(counts)).repeat_interleave(real.sum(1)).numpy()),
+            "row": pl.Series(range(len(counts))).gather(
+                torch.arange(len(counts)).repeat_interleave(real.sum(1)).numpy()
+            ),
             "items": ids.gather(ranking.items[real].numpy()),
             "scores": ranking.scores[real].numpy(),
         }

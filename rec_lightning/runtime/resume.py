@@ -35,10 +35,11 @@ class ResumePoint(Callback):
         self.started = process_start() if started is None else started
         self.wall_before, self.cpu_before, self.sessions = 0.0, 0.0, 1
         self.first_step: float | None = None
-        self.examples, self.training_seconds = 0, 0.0
+        self.examples, self.training_seconds, self.steps = 0, 0.0, 0
         self._saved = time.monotonic()
         self._batch_start = 0.0
-        self._generators: dict[str, Any] | None = None
+        self._restored: dict[str, Any] | None = None
+        self._batches: dict[str, int] = {}
         self._ended = False
 
     @property
@@ -61,6 +62,7 @@ class ResumePoint(Callback):
         """Counts, and saves when it is time; never after an epoch's last step, when validation is still to come."""
         if self.first_step is None:
             self.first_step = time.time() - self.started
+        self.steps = trainer.global_step
         self.examples += int((batch.target > 0).sum())
         self.training_seconds += time.monotonic() - self._batch_start
         if not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
@@ -83,12 +85,16 @@ class ResumePoint(Callback):
 
     def _save(self, trainer: Trainer) -> None:
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            batches = trainer.train_dataloader
+            assert batches is not None
+            self._batches = batches.state_dict()
             trainer.save_checkpoint(self.file)  # written beside its place and renamed
             self._saved = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        """Generators, cost, and whether training has ended."""
+        """Place in the stream of batches, generators, cost, and whether training has ended."""
         return {
+            "batches": self._batches,
             "ended": self._ended,
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -100,6 +106,7 @@ class ResumePoint(Callback):
             "first_step": self.first_step,
             "examples": self.examples,
             "training_seconds": self.training_seconds,
+            "steps": self.steps,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -107,14 +114,22 @@ class ResumePoint(Callback):
         self.wall_before, self.cpu_before = state_dict["wall"], state_dict["cpu"]
         self.sessions, self.first_step = state_dict["sessions"] + 1, state_dict["first_step"]
         self.examples, self.training_seconds = state_dict["examples"], state_dict["training_seconds"]
-        self._generators = state_dict
+        self.steps = state_dict["steps"]
+        self._restored = state_dict
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Puts the generators back, after everything that draws while a run is set up."""
-        if self._generators is not None:
-            torch.set_rng_state(self._generators["torch"])
-            if self._generators["cuda"]:
-                torch.cuda.set_rng_state_all(self._generators["cuda"])
-            np.random.set_state(self._generators["numpy"])  # noqa: NPY002
-            random.setstate(self._generators["python"])
-            self._generators = None
+        """Puts batches and generators back, after everything that draws while a run is set up.
+
+        The trainer would restore the batches too, but not where their number was asked for beforehand, as a schedule
+        over the whole run does.
+        """
+        if self._restored is not None:
+            batches = trainer.train_dataloader
+            assert batches is not None
+            batches.load_state_dict(self._restored["batches"])
+            torch.set_rng_state(self._restored["torch"])
+            if self._restored["cuda"]:
+                torch.cuda.set_rng_state_all(self._restored["cuda"])
+            np.random.set_state(self._restored["numpy"])  # noqa: NPY002
+            random.setstate(self._restored["python"])
+            self._restored = None

@@ -15,17 +15,22 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, Wand
 from omegaconf import DictConfig
 
 
-def open_loggers(group: DictConfig) -> list[Logger]:
-    """The loggers of the group ``logger``; its plain values are options they share.
+def open_loggers(group: DictConfig | None) -> list[Logger]:
+    """The loggers of the group ``logger``; its plain values are options they share. None for ``logger=[]``.
 
     Raises:
         ValueError: a package is missing.
     """
-    return [part for part in instantiate(group).values() if isinstance(part, Logger)]
+    parts = instantiate(group).values() if group is not None else []
+    return [part for part in parts if isinstance(part, Logger)]
 
 
 def wandb(
-    run_dir: str, offline: bool = True, project: str = "rec_lightning", name: str | None = None, group: str | None = None
+    run_dir: str,
+    offline: bool = True,
+    project: str = "rec_lightning",
+    name: str | None = None,
+    group: str | None = None,
 ) -> WandbLogger:
     """Weights & Biases; files under ``run_dir/wandb``.
 

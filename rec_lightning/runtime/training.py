@@ -73,7 +73,7 @@ class Training:
         trainer: Trainer = instantiate(
             self.config.trainer,
             default_root_dir=str(self.run_dir.path),
-            logger=open_loggers(self.config.logger),
+            logger=open_loggers(self.config.get("logger")),
             callbacks=[*instantiate(self.config.callbacks).values(), *own],
         )
         for logger in trainer.loggers:
@@ -124,7 +124,7 @@ class Training:
             "seconds": {"wall": point.wall, "cpu": point.cpu, "first_step": point.first_step},
             "peak_memory_mb": peak_memory_mb(),
             "examples_per_second": pace,
-            "steps": self.trainer.global_step,
+            "steps": point.steps,
             "sessions": point.sessions,
             "finished": now(),
         }

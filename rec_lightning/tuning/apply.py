@@ -23,6 +23,6 @@ def apply(tuning: Tuning, parts: Mapping[str, Tunable]) -> None:
     """
     for name, part in parts.items():
         if tuning.target in (name, "all"):
-            part.trunk = tuning(part.trunk, f"{name}={type(part).__name__}", part.pretrained)
+            part.set_trunk(tuning(part.trunk, f"{name}={type(part).__name__}", part.pretrained))
         elif part.pretrained:
             part.trunk.requires_grad_(False)

@@ -1,0 +1,75 @@
+"""A whole training in a process of its own: killed at a chosen moment, or left to end."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+# one server that has imported everything; its children start in no time and share no torch threads with pytest
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["rec_lightning.cli", "rec_lightning.runtime.training", "rec_lightning.runtime.build"])
+
+Run = Callable[..., int]
+
+
+def _train(overrides: list[str], kill: str | None, cache: str) -> None:
+    os.environ["REC_CACHE"] = cache
+    if kill is not None:
+        _kill_at(kill)
+    from rec_lightning.cli import main
+
+    raise SystemExit(main(["train", *overrides]))
+
+
+def _kill_at(kill: str) -> None:
+    """``kill`` is ``hook@count``: the process kills itself when the callback's hook is entered for the count-th time."""
+    from rec_lightning.runtime.progress import RunProgress
+
+    hook, _, count = kill.partition("@")
+    before, seen = getattr(RunProgress, hook), [0]
+
+    def patched(self: object, *args: object) -> None:
+        seen[0] += 1
+        if seen[0] == int(count):
+            os.kill(os.getpid(), signal.SIGKILL)
+        before(self, *args)
+
+    setattr(RunProgress, hook, patched)
+
+
+@pytest.fixture(scope="session")
+def train(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """``train(*overrides, kill=None)`` -> exit code, -9 when it killed itself."""
+    cache = tmp_path_factory.mktemp("cache")
+
+    def run(*overrides: str, kill: str | None = None) -> int:
+        process = _CONTEXT.Process(target=_train, args=(list(overrides), kill, str(cache)))
+        process.start()
+        process.join(300)
+        assert process.exitcode is not None, "the training hangs"
+        return process.exitcode
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a BERT with two narrow layers and random weights."""
+    folder = tmp_path_factory.mktemp("bert")
+    words = ["[PAD]", "[UNK]", "the", "story", "space", "love", "crime", "ghost", "jungle", "robot", "music", "war"]
+    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")
+    fast.save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
