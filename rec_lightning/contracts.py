@@ -21,7 +21,7 @@ from torch import Tensor, nn
 PAD = 0
 
 # columns of the canonical tables
-USER, ITEM, TIMESTAMP = "user", "item", "timestamp"
+USER, ITEM, TIMESTAMP, ORDER = "user", "item", "timestamp", "order"
 RATING, LABEL, EVENT, WEIGHT = "rating", "label", "event", "weight"
 
 Stage = Literal["val", "test"]
@@ -33,8 +33,9 @@ class Tables:
     """Canonical tables of one data set, ids as in the source.
 
     Args:
-        interactions: columns ``user, item, timestamp`` and optionally ``rating, label, event, weight`` and context;
-            rows in the source's order (it decides between equal timestamps).
+        interactions: columns ``user, item`` and, where they are known, ``timestamp`` (seconds since 1970) or
+            ``order`` (a number that sorts the events of a user and says no time), ``rating, label, event, weight``
+            and context; rows in the source's order (it decides between equal times, or alone).
         items: one row an item, column ``item`` and any text, category or number fields.
         users: one row a user, column ``user`` and any fields; may have no rows.
         name: short name of the data set.
@@ -72,7 +73,7 @@ class Catalog:
     @staticmethod
     def empty(columns: Iterable[str]) -> Catalog:
         """A catalogue of no items, with which a model is put together before any data is read."""
-        return Catalog(pl.DataFrame(schema={c: pl.String for c in dict.fromkeys((ITEM, *columns))}), np.zeros(1, np.int64))
+        return Catalog(pl.DataFrame(schema=dict.fromkeys([ITEM, *columns], pl.String)), np.zeros(1, np.int64))
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Sequences:
     Args:
         items: (E,) int64 item indices 1..N.
         offsets: (U + 1,) int64.
-        role: (E,) int8; 0 train, 1 validation target, 2 test target.
+        role: (E,) int8; 0 train, 1 validation target, 2 test target, 3 in no part.
         users: (U,) ids of the source.
     """
 
@@ -165,16 +166,37 @@ class Source(Protocol):
     @property
     def item_columns(self) -> tuple[str, ...]: ...
 
+    def identity(self) -> str:
+        """A text that changes whenever ``fetch`` would return something else: options, checksums of files.
+
+        Parses nothing, so that prepared data are found again in a moment.
+        """
+        ...
+
     def fetch(self) -> Tables:
         """Reads (and downloads, where needed) the canonical tables."""
         ...
 
 
-class Split(Protocol):
-    """Gives every event of the sorted sequences its role."""
+class Step(Protocol):
+    """One step of preparation. ``repr`` tells all its options, as that of a dataclass does."""
 
-    def __call__(self, offsets: NDArray[np.int64], timestamps: NDArray[np.int64]) -> NDArray[np.int8]:
-        """(U + 1,), (E,) -> (E,) role as in ``Sequences``."""
+    def __call__(self, events: pl.DataFrame) -> pl.DataFrame:
+        """Canonical interactions -> those that stay, in the same order, perhaps with more columns."""
+        ...
+
+
+class Split(Protocol):
+    """Gives every event of the sorted sequences its role. ``repr`` tells all its options.
+
+    ``leaks`` says in a sentence what training knows that it would not know in use; empty when nothing.
+    """
+
+    @property
+    def leaks(self) -> str: ...
+
+    def __call__(self, offsets: NDArray[np.int64], events: pl.DataFrame) -> NDArray[np.int8]:
+        """(U + 1,), E sorted canonical interactions -> (E,) role as in ``Sequences``."""
         ...
 
 
@@ -200,8 +222,9 @@ class Tunable(Protocol):
     @property
     def trunk(self) -> nn.Module: ...
 
-    @trunk.setter
-    def trunk(self, module: nn.Module) -> None: ...
+    def set_trunk(self, module: nn.Module) -> None:
+        """Puts another module in its place."""
+        ...
 
 
 class ItemEncoder(Tunable, Protocol):

@@ -3,10 +3,10 @@
 Paper: W.-C. Kang and J. McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018,
 https://arxiv.org/abs/1808.09781.
 What differs: histories are right-padded, so the causal mask alone is enough and attention takes the fused path;
-the feed-forward part is ``ffn_factor`` times as wide as the model (1 in the paper). As in the official code, the
-input is scaled by sqrt(D) and only the queries are normalised before attention when ``norm="pre"``... is not kept:
-both ``pre`` and ``post`` here are the usual transformer blocks. q, k, v and out are plain ``nn.Linear`` layers
-rather than ``nn.MultiheadAttention``, whose fast path ignores low-rank adapters in eval mode without a word.
+the feed-forward part is ``ffn_factor`` times as wide as the model (1 in the paper). The official code scales the
+input by sqrt(D) and normalises only the queries before attention; here both ``pre`` and ``post`` are the usual
+transformer blocks and nothing is scaled. q, k, v and out are plain ``nn.Linear`` layers rather than
+``nn.MultiheadAttention``, whose fast path ignores low-rank adapters in eval mode without a word.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class SASRec(nn.Module):
         """What a fine-tuning method may touch: the blocks."""
         return self.blocks
 
-    @trunk.setter
-    def trunk(self, module: nn.Module) -> None:
+    def set_trunk(self, module: nn.Module) -> None:
+        """Puts another module in its place."""
         self.blocks = module  # type: ignore[assignment]
 
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
@@ -110,10 +110,11 @@ class Block(nn.Module):
         """(B, L, D) -> (B, L, D)."""
         if self.pre:
             x = x + self.dropout(self.attention(self.attention_norm(x)))
-            return x + self.dropout(self.ffn(self.ffn_norm(x)))
-        x = self.attention_norm(x + self.dropout(self.attention(x)))
-        out: Tensor = self.ffn_norm(x + self.dropout(self.ffn(x)))
-        return out
+            x = x + self.dropout(self.ffn(self.ffn_norm(x)))
+        else:
+            x = self.attention_norm(x + self.dropout(self.attention(x)))
+            x = self.ffn_norm(x + self.dropout(self.ffn(x)))
+        return x
 
 
 class CausalAttention(nn.Module):

@@ -52,11 +52,11 @@ class FusedItems(nn.Module):
         """What a fine-tuning method may touch: the trunks of the pretrained parts, else of all."""
         return nn.ModuleDict({name: self._part(name).trunk for name in self.touched})
 
-    @trunk.setter
-    def trunk(self, module: nn.Module) -> None:
+    def set_trunk(self, module: nn.Module) -> None:
+        """Puts another module in its place."""
         assert isinstance(module, nn.ModuleDict)
         for name in self.touched:
-            self._part(name).trunk = module[name]
+            self._part(name).set_trunk(module[name])
 
     def vectors(self, items: Tensor) -> Tensor:
         """(M,) -> (M, D)."""

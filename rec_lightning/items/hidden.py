@@ -1,22 +1,27 @@
 """What a frozen encoder says of each item, computed once ever and kept on disk.
 
-The key covers the frozen weights, the token ids and the border, so a changed model, text or template never meets an
-old file. Files are written beside their place and renamed: a killed run leaves none that is half.
+The key covers the frozen weights, the model's configuration, the token ids and the border, so a changed model, text or
+template never meets an old file. It is computed in the weights' own precision, outside autocast, so that a run in
+bfloat16 leaves nothing coarse for others. Files are written beside their place and renamed: a killed run leaves none
+that is half.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rec_lightning.downloads import cache_dir
-from rec_lightning.items.layers import layers_of, stopped_before
+from rec_lightning.items.layers import layers_of, output_form, started_at, stopped_before
 from rec_lightning.items.tokens import Tokens
 
 # N items, T tokens, H width of the encoder, S tokens of all items
@@ -29,6 +34,7 @@ class HiddenCache:
 
     def __init__(self) -> None:
         self._border: int | None = None
+        self._form: Callable[[Tensor], Any] = lambda states: states
         self._states = torch.empty(0)  # (S, H) in the order of the tokens, on the CPU, memory-mapped
         self._pooled = torch.empty(0)  # (N + 1, H), on the encoder's device
 
@@ -49,8 +55,8 @@ class HiddenCache:
             self._pooled = self._pooled.to(device)
         return self._pooled
 
-    def states(self, encoder: nn.Module, tokens: Tokens, border: int, items: Tensor) -> Tensor:
-        """The input of layer ``border`` for some items: (n, T, H), padded positions repeat a real one.
+    def resumed(self, encoder: nn.Module, tokens: Tokens, border: int, items: Tensor) -> AbstractContextManager[None]:
+        """Inside, a forward pass over the tokens of ``items`` goes on from their states at layer ``border``.
 
         Args:
             encoder: nothing below ``border`` trains.
@@ -61,12 +67,14 @@ class HiddenCache:
         if self._border != border:
             key = _key(encoder, border, tokens, "states")
             self._states = _kept(key, lambda: _below(encoder, tokens, border))
+            with _still(encoder):
+                self._form = output_form(encoder)
             self._border = border
         items = items.cpu()
         column = torch.arange(int(tokens.length[items].max()))
-        inside = torch.minimum(column, tokens.length[items].unsqueeze(1) - 1)
-        found = self._states[tokens.offsets[items].unsqueeze(1) + inside]
-        return found.to(next(encoder.parameters()).device)
+        inside = torch.minimum(column, tokens.length[items].unsqueeze(1) - 1)  # a padded position repeats a real one
+        found = self._states[tokens.offsets[items].unsqueeze(1) + inside]  # (n, T, H)
+        return started_at(encoder, border, found.to(next(encoder.parameters())), self._form)
 
 
 def _kept(key: str, compute: Callable[[], Tensor]) -> Tensor:
@@ -85,7 +93,11 @@ def _mapped(file: Path) -> Tensor:
 
 
 def _key(encoder: nn.Module, border: int, tokens: Tokens, what: str) -> str:
-    digest = hashlib.sha256(f"{type(encoder).__name__} {border} {what} {tokens.fingerprint}".encode())
+    config = encoder.config.to_dict()  # type: ignore[union-attr, operator]
+    for silent in ("_name_or_path", "transformers_version"):
+        config.pop(silent, None)
+    settings = json.dumps(config, sort_keys=True, default=str)
+    digest = hashlib.sha256(f"{type(encoder).__name__} {border} {what} {tokens.fingerprint} {settings}".encode())
     above = {id(p) for layer in list(layers_of(encoder))[border:] for p in layer.parameters()}
     for name, weight in encoder.named_parameters():
         if id(weight) not in above:
@@ -94,30 +106,39 @@ def _key(encoder: nn.Module, border: int, tokens: Tokens, what: str) -> str:
     return digest.hexdigest()[:32]
 
 
-@torch.no_grad()
-def _encode(encoder: nn.Module, tokens: Tokens, pool: Pool) -> Tensor:
-    device, width = next(encoder.parameters()).device, encoder.config.hidden_size  # type: ignore[union-attr]
-    training = encoder.training
+@contextmanager
+def _still(encoder: nn.Module) -> Iterator[torch.device]:
+    # no gradients, no dropout, no random numbers drawn, no autocast; gives the encoder's device
+    modes, device = {m: m.training for m in encoder.modules()}, next(encoder.parameters()).device
     encoder.eval()
-    out = torch.zeros(len(tokens.length), width, device=device)
-    for rows, ids, mask in tokens.chunks(torch.arange(len(tokens.length), device=device)):
-        out[rows] = pool(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
-    encoder.train(training)
+    try:
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            yield device
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def _encode(encoder: nn.Module, tokens: Tokens, pool: Pool) -> Tensor:
+    parts = list[tuple[Tensor, Tensor]]()
+    with _still(encoder) as device:
+        for rows, ids, mask in tokens.chunks(torch.arange(len(tokens.length), device=device)):
+            parts.append((rows, pool(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask)))
+        out = torch.zeros(len(tokens.length), parts[0][1].shape[1], device=device)
+        for rows, pooled in parts:
+            out[rows] = pooled.float()
     return out
 
 
-@torch.no_grad()
 def _below(encoder: nn.Module, tokens: Tokens, border: int) -> Tensor:
-    device, width = next(encoder.parameters()).device, encoder.config.hidden_size  # type: ignore[union-attr]
-    training = encoder.training
-    encoder.eval()
-    out = torch.zeros(len(tokens.flat), width)
-    for rows, ids, mask in tokens.chunks(torch.arange(len(tokens.length), device=device)):
-        with stopped_before(encoder, border) as caught:
-            encoder(input_ids=ids, attention_mask=mask)
-        column = torch.arange(mask.shape[1])
-        place = tokens.offsets[rows.cpu()].unsqueeze(1) + column
-        real = mask.bool().cpu()
-        out[place[real]] = caught[0].cpu()[real]
-    encoder.train(training)
+    out = torch.empty(0)
+    with _still(encoder) as device:
+        for rows, ids, mask in tokens.chunks(torch.arange(len(tokens.length), device=device)):
+            with stopped_before(encoder, border) as caught:
+                encoder(input_ids=ids, attention_mask=mask)
+            if not len(out):
+                out = torch.zeros(len(tokens.flat), caught[0].shape[2])
+            place = tokens.offsets[rows.cpu()].unsqueeze(1) + torch.arange(mask.shape[1])
+            real = mask.bool().cpu()
+            out[place[real]] = caught[0].float().cpu()[real]
     return out

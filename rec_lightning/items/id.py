@@ -30,14 +30,16 @@ class IdItems(nn.Module):
         nn.init.normal_(self.embedding.weight, std=std)
         with torch.no_grad():
             self.embedding.weight[PAD] = 0
+        # ``table`` hands out the weight itself, where ``padding_idx`` has no say
+        self.embedding.weight.register_post_accumulate_grad_hook(_spare_padding)
 
     @property
     def trunk(self) -> nn.Module:
         """What a fine-tuning method may touch: the embedding."""
         return self.embedding
 
-    @trunk.setter
-    def trunk(self, module: nn.Module) -> None:
+    def set_trunk(self, module: nn.Module) -> None:
+        """Puts another module in its place."""
         self.embedding = module  # type: ignore[assignment]
 
     def vectors(self, items: Tensor) -> Tensor:
@@ -48,3 +50,8 @@ class IdItems(nn.Module):
     def table(self) -> Tensor:
         """(N + 1, D)."""
         return self.embedding.weight
+
+
+def _spare_padding(weight: Tensor) -> None:
+    assert weight.grad is not None
+    weight.grad[PAD] = 0

@@ -10,10 +10,12 @@ the cached states, not a side network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -38,8 +40,14 @@ def frozen_below(encoder: nn.Module) -> int:
         return len(layers_of(encoder)) + 1
     layers = layers_of(encoder)
     inside = {id(p) for p in layers.parameters()}
-    # outside the layers are embeddings and a last norm; the norm is above all layers, so only the former matter
-    embeddings = [p for n, p in encoder.named_parameters() if id(p) not in inside and "norm" not in n.lower()]
+    first = next(i for i, p in enumerate(encoder.parameters()) if id(p) in inside)
+    # outside the layers: embeddings with a norm of their own come before, a last norm after; what else comes after
+    # (such as embeddings of relative positions) may be used by every layer
+    embeddings = [
+        p
+        for i, (n, p) in enumerate(encoder.named_parameters())
+        if id(p) not in inside and (i < first or not re.search("norm|ln_f", n.lower()))
+    ]
     if any(p.requires_grad for p in embeddings):
         return 0
     trained = (i for i, layer in enumerate(layers) if any(p.requires_grad for p in layer.parameters()))
@@ -76,27 +84,32 @@ def stopped_before(encoder: nn.Module, border: int) -> Iterator[list[Tensor]]:
         hook.remove()
 
 
-class _Constant(nn.Module):
-    """Stands in for the frozen layers: the first gives the cached states, the others pass them on."""
-
-    def __init__(self, states: Tensor | None) -> None:
-        super().__init__()
-        self.states = states
-
-    def forward(self, hidden: Tensor, *others: Any, **named: Any) -> Tensor:  # a layer's own signature is unknown here
-        """(n, T, H) -> (n, T, H)."""
-        return hidden if self.states is None else self.states
+def output_form(encoder: nn.Module) -> Callable[[Tensor], Any]:
+    """How a layer gives its states: alone, or first in a tuple. Found by a forward pass of one token."""
+    seen = list[Any]()
+    hook = layers_of(encoder)[0].register_forward_hook(lambda _, __, output: seen.append(output))
+    token = torch.zeros(1, 1, dtype=torch.long, device=next(encoder.parameters()).device)
+    encoder(input_ids=token, attention_mask=torch.ones_like(token))
+    hook.remove()
+    others = len(seen[0]) - 1 if isinstance(seen[0], tuple) else None
+    return lambda states: states if others is None else (states, *[None] * others)
 
 
 @contextmanager
-def started_at(encoder: nn.Module, border: int, states: Tensor) -> Iterator[None]:
-    """Inside, a forward pass takes ``states`` (n, T, H) as the input of layer ``border`` and skips what is below."""
-    layers = layers_of(encoder)
-    kept = list(layers)[:border]
+def started_at(encoder: nn.Module, border: int, states: Tensor, form: Callable[[Tensor], Any]) -> Iterator[None]:
+    """Inside, a forward pass takes ``states`` (n, T, H) as the input of layer ``border`` and skips what is below.
+
+    Args:
+        encoder: its layers keep their attributes, which some models read; only what they compute is replaced.
+        border: at least 1.
+        states: what layer ``border - 1`` would give.
+        form: see ``output_form``.
+    """
+    below = list(layers_of(encoder))[:border]
     try:
-        for i in range(border):
-            layers[i] = _Constant(states if i == 0 else None)
+        for layer in below:
+            layer.forward = lambda *_, **__: form(states)
         yield
     finally:
-        for i, layer in enumerate(kept):
-            layers[i] = layer
+        for layer in below:
+            del layer.forward  # back to the method of its class

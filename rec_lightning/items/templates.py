@@ -26,15 +26,21 @@ def render(template: str, items: pl.DataFrame) -> list[str]:
     """
     try:
         fields = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
-    except ValueError as error:
+        unknown = [f for f in fields if f not in items.columns]
+        if fields and not unknown:
+            template.format(**dict.fromkeys(fields, ""))  # values are texts, so a number's format does not fit
+    except (ValueError, KeyError) as error:
         raise ValueError(f"items.template {template!r} is malformed ({error}). Write fields as {{title}}.") from error
-    unknown = [f for f in fields if f not in items.columns]
     if unknown or not fields:
         problem = f"names {unknown[0]!r}, which the item table does not have" if unknown else "names no column"
         raise ValueError(f"items.template {template!r} {problem}. Columns: {', '.join(items.columns)}.")
     columns = {
-        f: (items[f].list.join(", ") if items[f].dtype == pl.List else items[f].cast(pl.String)).fill_null("")
+        f: (_joined(items[f]) if items[f].dtype == pl.List else items[f].cast(pl.String)).fill_null("")
         for f in dict.fromkeys(fields)
     }
     rows = zip(*columns.values(), strict=True)
     return [template.format(**dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def _joined(column: pl.Series) -> pl.Series:
+    return column.cast(pl.List(pl.String)).list.join(", ")

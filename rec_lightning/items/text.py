@@ -15,6 +15,8 @@ Relations: ``id`` learns a vector without text; ``fused`` adds both.
 
 from __future__ import annotations
 
+import math
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
@@ -22,7 +24,7 @@ from torch import Tensor, nn
 
 from rec_lightning.contracts import Catalog
 from rec_lightning.items.hidden import HiddenCache
-from rec_lightning.items.layers import frozen_below, layers_of, started_at
+from rec_lightning.items.layers import frozen_below, layers_of
 from rec_lightning.items.pretrained import load
 from rec_lightning.items.templates import render
 from rec_lightning.items.tokens import Tokens
@@ -67,17 +69,25 @@ class TextItems(nn.Module):
         chunk_tokens: int = 8192,
     ) -> None:
         super().__init__()
-        for name, value in (("max_tokens", max_tokens), ("fresh", fresh), ("chunk_tokens", chunk_tokens)):
+        for name, value in (("fresh", fresh), ("chunk_tokens", chunk_tokens)):
             if value is not None and value < 1:
                 raise ValueError(f"items.{name} must be at least 1, got {value}. Set items.{name}.")
         if not 0 <= dropout < 1:
             raise ValueError(f"items.dropout must be in [0, 1), got {dropout}. Set items.dropout.")
         texts = render(template, catalog.items)
         tokenizer, encoder = load(model)
-        encoder.pooler = None  # unused here, and would count as trained without ever moving
+        least = tokenizer.num_special_tokens_to_add() + 1
+        most = min(tokenizer.model_max_length, getattr(encoder.config, "max_position_embeddings", math.inf))
+        if not least <= max_tokens <= most:
+            raise ValueError(
+                f"items.max_tokens must be {least}..{most}, what {model} takes, got {max_tokens}. Set items.max_tokens."
+            )
+        encoder.pooler = None  # type: ignore[assignment]  # unused here, and would count as trained without ever moving
         for module in encoder.modules():
             if isinstance(module, nn.Dropout):
                 module.p = dropout
+            elif isinstance(getattr(module, "attention_dropout", None), float):  # a decoder's, which is no module
+                module.attention_dropout = dropout  # type: ignore[assignment]
         self.width, self.pooling, self.fresh, self.size = width, pooling, fresh, catalog.size
         self.encoder: nn.Module = encoder
         self.tokens = Tokens(tokenizer, texts, max_tokens, chunk_tokens)
@@ -92,8 +102,8 @@ class TextItems(nn.Module):
         """What a fine-tuning method may touch: the encoder."""
         return self.encoder
 
-    @trunk.setter
-    def trunk(self, module: nn.Module) -> None:
+    def set_trunk(self, module: nn.Module) -> None:
+        """Puts another module in its place."""
         self.encoder = module
 
     def vectors(self, items: Tensor) -> Tensor:
@@ -126,16 +136,14 @@ class TextItems(nn.Module):
         """(M,) -> (M, H), before the projection; row 0 of the table is zero."""
         border = frozen_below(self.encoder)
         if border > len(layers_of(self.encoder)):
-            return self.hidden.pooled(self.encoder, self.tokens, self._pool, self.pooling)[items]
+            return self.hidden.pooled(self.encoder, self.tokens, self._pool, self.pooling)[items].to(
+                self.projection.weight.dtype
+            )
         out = self.projection.weight.new_zeros(len(items), self.projection.in_features)
         for rows, ids, mask in self.tokens.chunks(items):
-            if border == 0:
+            with self.hidden.resumed(self.encoder, self.tokens, border, items[rows]) if border else nullcontext():
                 states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-            else:
-                below = self.hidden.states(self.encoder, self.tokens, border, items[rows])
-                with started_at(self.encoder, border, below):
-                    states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-            out = out.index_put((rows,), self._pool(states, mask))
+            out = out.index_put((rows,), self._pool(states, mask).to(out.dtype))
         return out
 
     def _pool(self, states: Tensor, mask: Tensor) -> Tensor:

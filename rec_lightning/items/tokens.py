@@ -23,7 +23,9 @@ class Tokens:
         chunk_tokens: upper bound of n * T of a chunk (a single longer text is its own chunk).
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_tokens: int, chunk_tokens: int) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_tokens: int, chunk_tokens: int
+    ) -> None:
         # an empty text becomes one padding token, so that every item has a vector
         encoded = tokenizer(texts, truncation=True, max_length=max_tokens)["input_ids"] if texts else []
         lists = [[], *(ids or [tokenizer.pad_token_id] for ids in encoded)]

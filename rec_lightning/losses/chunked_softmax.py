@@ -39,7 +39,7 @@ class ChunkedSoftmax(nn.Module):
 
     def forward(self, queries: Tensor, keys: Tensor, target: Tensor) -> Tensor:
         """(P, D), (M, D), (P,) rows of keys, 1..M - 1 -> scalar. Row 0 of keys is the padding and never scored."""
-        out: Tensor = _Chunked.apply(queries, keys, target, self.rows)
+        out: Tensor = _Chunked.apply(queries, keys, target, self.rows)  # type: ignore[no-untyped-call]
         return out
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
+from transformers.pytorch_utils import Conv1D  # the linear layer of GPT-2
 
 from rec_lightning.contracts import Target
 
@@ -60,7 +61,7 @@ class Lora:
             ValueError: no linear layer matches, or the trunk has fewer layers than asked for.
         """
         trunk.requires_grad_(False)
-        found = [n for n, m in trunk.named_modules() if isinstance(m, nn.Linear)]
+        found = [n for n, m in trunk.named_modules() if isinstance(m, (nn.Linear, Conv1D))]
         if not found:
             raise ValueError(
                 f"tuning=lora needs linear layers, and {name} ({_describe(trunk)}) has none. "
@@ -74,7 +75,12 @@ class Lora:
             )
         matched = self._topmost(matched, name)
         config = LoraConfig(
-            r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, target_modules=matched, bias="none"
+            r=self.rank,
+            lora_alpha=self.alpha,  # type: ignore[arg-type]  # any number will do
+            lora_dropout=self.dropout,
+            target_modules=matched,
+            bias="none",
+            fan_in_fan_out=all(isinstance(trunk.get_submodule(n), Conv1D) for n in matched),
         )
         inject_adapter_in_model(config, trunk)
         return trunk
