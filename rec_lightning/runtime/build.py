@@ -6,14 +6,13 @@ device), so that a combination that cannot work is refused in seconds, then for 
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from hydra.utils import instantiate
 from lightning import LightningModule
 from omegaconf import DictConfig
+from torchmetrics import MetricCollection
 
-from rec_lightning.contracts import Catalog, Source
+from rec_lightning.contracts import Catalog, Ranking, Source
 from rec_lightning.tuning.apply import apply
 
 GROUPS = "items backbone head loss task tuning ranking metrics optimizer scheduler callbacks trainer".split()
@@ -65,15 +64,21 @@ def rehearse(config: DictConfig, source: Source) -> None:
     if dropped:
         raise ValueError(f"a run needs {', '.join(GROUPS)}, and {dropped[0]} was dropped. Set {dropped[0]}=...")
     with torch.device("meta"):
-        task: Any = build_task(config, Catalog.empty(source.item_columns))
+        build_task(config, Catalog.empty(source.item_columns))
     optimizer = instantiate(config.optimizer)([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
     instantiate(config.scheduler)(optimizer, 10)
-    watched = [f"val/{key}" for key in task.val_metrics.compute()]
+    watched = [f"val/{key}" for key in _metric_keys(config.metrics)]
     if config.monitor not in watched:
         raise ValueError(
             f"monitor must be a metric of validation ({', '.join(watched)}), got {config.monitor!r}. "
             "Set monitor, or metrics.top_k."
         )
+
+
+def _metric_keys(metrics: DictConfig) -> list[str]:
+    collection, one = MetricCollection(dict(instantiate(metrics))), torch.ones(1, dtype=torch.long)
+    collection.update(Ranking(one, one.unsqueeze(1), one.unsqueeze(1).float(), one, one))
+    return list(collection.compute())
 
 
 def count_parameters(task: LightningModule) -> dict[str, int]:

@@ -19,7 +19,8 @@ from rec_lightning import __version__
 from rec_lightning.contracts import Catalog, Sequences, Tables
 
 _PACKAGES = (
-    "torch lightning transformers tokenizers peft hydra-core omegaconf wandb torchmetrics numpy scipy polars safetensors"
+    "torch lightning transformers tokenizers peft hydra-core omegaconf wandb torchmetrics numpy scipy polars "
+    "safetensors"
 ).split()
 
 
@@ -93,10 +94,17 @@ def hardware() -> dict[str, Any]:
 
 def peak_memory_mb() -> float:
     """Largest resident memory of this process so far, plus the largest allocation on its accelerator."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     device = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-    return round((resident + device) / 2**20, 1)
+    return round((_peak_resident() + device) / 2**20, 1)
+
+
+def _peak_resident() -> int:
+    status = Path("/proc/self/status")
+    if status.exists():  # rusage would count the parent's memory at the fork as this process's own
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def cpu_seconds() -> float:

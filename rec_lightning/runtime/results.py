@@ -8,7 +8,7 @@ import polars as pl
 import torch
 import torch.distributed as dist
 
-from rec_lightning.contracts import Catalog, Ranking, Sequences
+from rec_lightning.contracts import ITEM, Catalog, Ranking, Sequences
 
 
 def gather(rankings: list[Ranking]) -> Ranking:
@@ -32,25 +32,16 @@ def write_rankings(place: Path, ranking: Ranking, sequences: Sequences, catalog:
         sequences: gives the ids of users.
         catalog: gives the ids of items.
     """
-    ids = pl.concat([pl.Series([None], dtype=catalog.items["item"].dtype), catalog.items["item"]])
-    real = ranking.items > 0
-    counts = real.sum(1).numpy()
+    ids = pl.concat([pl.Series([None], dtype=catalog.items[ITEM].dtype), catalog.items[ITEM]])
     flat = pl.DataFrame(
-        {
-            "row": pl.Series(range(len(counts))).gather(
-                torch.arange(len(counts)).repeat_interleave(real.sum(1)).numpy()
-            ),
-            "items": ids.gather(ranking.items[real].numpy()),
-            "scores": ranking.scores[real].numpy(),
-        }
+        {"items": ids.gather(ranking.items.flatten().numpy()), "scores": ranking.scores.flatten().numpy()}
     )
-    lists = flat.group_by("row", maintain_order=True).agg("items", "scores")
-    table = pl.DataFrame(
-        {
-            "row": pl.Series(range(len(counts)), dtype=pl.Int64),
-            "user": sequences.users.gather(ranking.users.numpy()),
-            "target": ids.gather(ranking.target.numpy()),
-            "rank": ranking.rank.numpy(),
-        }
+    row = torch.arange(len(ranking.users)).repeat_interleave(ranking.items.shape[1]).numpy()
+    # filling has no id: it stays out of the lists, and a row of nothing else keeps its empty one
+    lists = (
+        flat.with_columns(row=row)
+        .group_by("row", maintain_order=True)
+        .agg(pl.all().filter(pl.col("items").is_not_null()))
     )
-    table.join(lists, on="row", how="left", maintain_order="left").drop("row").write_parquet(place)
+    head = {"user": sequences.users.gather(ranking.users.numpy()), "target": ids.gather(ranking.target.numpy())}
+    pl.DataFrame(head | {"rank": ranking.rank.numpy()}).hstack(lists.drop("row")).write_parquet(place)

@@ -45,7 +45,7 @@ def wandb(
     """
     os.environ.setdefault("WANDB_SILENT", "true")
     place = Path(run_dir).resolve()
-    return WandbLogger(
+    logger = WandbLogger(
         project=project,
         name=name or place.name,
         group=group,
@@ -54,6 +54,8 @@ def wandb(
         offline=offline,
         resume="allow",
     )
+    logger._wandb_init.pop("anonymous", None)  # Lightning passes an option that W&B now warns about
+    return logger
 
 
 def run_id(run_dir: str) -> str:

@@ -20,8 +20,8 @@ from rec_lightning.data.module import RecData
 from rec_lightning.runtime.build import build_task, count_parameters, rehearse
 from rec_lightning.runtime.manifest import describe, now, peak_memory_mb
 from rec_lightning.runtime.progress import RunProgress
-from rec_lightning.runtime.resume import ResumePoint
 from rec_lightning.runtime.results import gather, write_rankings
+from rec_lightning.runtime.resume import ResumePoint
 from rec_lightning.runtime.rundir import RunDir
 from rec_lightning.runtime.tracking import log_results, open_loggers
 from rec_lightning.tasks.lean import check_lean
@@ -139,5 +139,7 @@ def _quieten() -> None:
         "Found .* module.* in eval mode",  # frozen trunks stay in eval mode
         "Checkpoint directory .* exists and is not empty",  # a resumed run
         "The number of training batches .* is smaller than the logging interval",
+        "Experiment logs directory .* exists and is not empty",  # a resumed run
+        ".*isinstance.treespec, LeafSpec.* is deprecated",  # Lightning's own call
     ):
         warnings.filterwarnings("ignore", text)

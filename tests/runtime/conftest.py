@@ -29,7 +29,7 @@ def _train(overrides: list[str], kill: str | None, cache: str) -> None:
 
 
 def _kill_at(kill: str) -> None:
-    """``kill`` is ``hook@count``: the process kills itself when the callback's hook is entered for the count-th time."""
+    """``kill`` is ``hook@count``: the process kills itself when it enters the callback's hook for the count-th time."""
     from rec_lightning.runtime.progress import RunProgress
 
     hook, _, count = kill.partition("@")
