@@ -1,17 +1,26 @@
-"""The data of a run: source -> tables -> split -> sequences -> batches, each step once.
+"""The data of a run: source -> tables -> preparation -> split -> sequences -> batches, each step once.
 
-Construction checks the options; ``prepare`` reads. Evaluation has batches of its own, so that under several
+Construction checks the options; ``prepare`` reads, or opens what an earlier run with the same source, steps and split
+left in the cache. Evaluation has batches of its own, so that under several
 processes no user is counted twice (Lightning's padded sampler would).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
 import torch.distributed as dist
 from lightning import LightningDataModule
 
-from rec_lightning.contracts import Catalog, Sequences, Source, Split, Tables
+from rec_lightning.contracts import Catalog, Sequences, Source, Split, Step, Tables
 from rec_lightning.data.batches import EvalBatches, TrainBatches
-from rec_lightning.data.tables import to_sequences
+from rec_lightning.data.cache import filling, key_of, place_of
+from rec_lightning.data.preparation.apply import apply_steps
+from rec_lightning.data.prepared import Facts, Prepared, open_prepared
+from rec_lightning.data.tables import fingerprint, to_sequences
 
 
 class RecData(LightningDataModule):
@@ -25,6 +34,10 @@ class RecData(LightningDataModule):
         eval_batch_size: users ranked at once.
         context: events before a window's first target given as input, 0..max_length - 1.
         seed: of order and cuts.
+        prepare: steps between source and split by name, run in this order; null for none.
+        inputs: what the model reads before a target of validation or test: ``past``, all earlier events but those
+            of a later part, or ``train``, earlier training events only.
+        cache: whether the prepared form is kept under the cache folder and used again.
 
     Raises:
         ValueError: a value out of range.
@@ -39,6 +52,9 @@ class RecData(LightningDataModule):
         eval_batch_size: int = 256,
         context: int = 0,
         seed: int = 0,
+        prepare: Mapping[str, Step] | None = None,
+        inputs: Literal["past", "train"] = "past",
+        cache: bool = True,
     ) -> None:
         super().__init__()
         if max_length < 2:
@@ -50,53 +66,99 @@ class RecData(LightningDataModule):
             raise ValueError(
                 f"data.context must be 0..max_length - 1 ({max_length - 1}), got {context}. Set data.context."
             )
+        for name, step in (prepare or {}).items():
+            if not callable(step):
+                raise ValueError(
+                    f"data.prepare.{name} must be a step, got {step}. Give it a _target_ (and data _convert_: all)."
+                )
         self.source, self.split, self.max_length = source, split, max_length
         self.batch_size, self.eval_batch_size, self.context, self.seed = batch_size, eval_batch_size, context, seed
-        self._read: tuple[Tables, Sequences, Catalog] | None = None
+        self.steps, self.inputs, self.cache = dict(prepare or {}), inputs, cache
+        self._prepared: Prepared | None = None
 
     def prepare(self) -> None:
-        """Reads, numbers and splits; a second call does nothing.
+        """Reads, filters, numbers and splits, or opens the cache; a second call does nothing.
 
         Raises:
             FileNotFoundError: the data are not there.
             ValueError: they are not what the source says, or nothing is left to train or to evaluate on.
+            OSError: the cache cannot be written.
         """
-        if self._read is not None:
+        if self._prepared is not None:
             return
-        tables = self.source.fetch()
-        sequences, catalog = to_sequences(tables, self.split)
+        if not self.cache:
+            self._prepared = self._make("")
+            return
+        key = key_of(self.source, self.steps, self.split)
+        found = open_prepared(place_of(key))
+        if found is None:
+            made = self._make(key)
+            with filling(place_of(key)) as folder:
+                made.save(folder)
+            found = open_prepared(place_of(key))
+        assert found is not None
+        self._prepared = found
+
+    def _make(self, key: str) -> Prepared:
+        read = self.source.fetch()
+        events, report = apply_steps(read.interactions, self.steps, read.name)
+        if self.steps:
+            read = replace(read, interactions=events, fingerprint=fingerprint(events, read.items, read.users))
+        sequences, catalog = to_sequences(read, self.split)
+        self._check(sequences, read.name)
+        facts = Facts(
+            name=read.name,
+            licence=read.licence,
+            source=read.source,
+            fingerprint=read.fingerprint,
+            key=key,
+            steps=[removal.plain() for removal in report],
+            split=repr(self.split),
+            leaks=self.split.leaks,
+            users=len(sequences.users),
+            items=catalog.size,
+            interactions=len(sequences.items),
+            roles=np.bincount(sequences.role, minlength=4).tolist(),
+        )
+        return Prepared(facts, sequences, catalog, read)
+
+    def _check(self, sequences: Sequences, name: str) -> None:
         for stage, role in (("train", 0), ("validation", 1), ("test", 2)):
             if not (sequences.role == role).any():
                 raise ValueError(
-                    f"{tables.name} has no {stage} events under {type(self.split).__name__}: users need at least 3 "
+                    f"{name} has no {stage} events under {type(self.split).__name__}: users need at least 3 "
                     "events each for leave-one-out. Choose other data or another split."
                 )
         if TrainBatches(sequences, self.max_length, self.batch_size, self.seed).targets == 0:
             raise ValueError(
-                f"{tables.name}: no user has two training events, so nothing can be trained. Choose other data or "
+                f"{name}: no user has two training events, so nothing can be trained. Choose other data or "
                 "another split."
             )
-        self._read = tables, sequences, catalog
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the data: names, counts, steps, split."""
+        return self._ready().facts
 
     @property
     def tables(self) -> Tables:
-        """As read."""
-        return self._ready()[0]
+        """As prepared."""
+        return self._ready().tables
 
     @property
     def sequences(self) -> Sequences:
         """Sorted and split."""
-        return self._ready()[1]
+        return self._ready().sequences
 
     @property
     def catalog(self) -> Catalog:
         """The items."""
-        return self._ready()[2]
+        return self._ready().catalog
 
-    def _ready(self) -> tuple[Tables, Sequences, Catalog]:
+    def _ready(self) -> Prepared:
         self.prepare()
-        assert self._read is not None
-        return self._read
+        assert self._prepared is not None
+        return self._prepared
 
     def train_dataloader(self) -> TrainBatches:
         """Shuffled windows of this process."""
@@ -115,7 +177,7 @@ class RecData(LightningDataModule):
 
     def _evaluation(self, role: int) -> EvalBatches:
         rank, world = _process()
-        return EvalBatches(self.sequences, role, self.max_length, self.eval_batch_size, rank, world)
+        return EvalBatches(self.sequences, role, self.max_length, self.eval_batch_size, rank, world, self.inputs)
 
 
 def _process() -> tuple[int, int]:

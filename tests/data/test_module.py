@@ -21,6 +21,9 @@ class Given:
     def __init__(self, lengths: Sequence[int]) -> None:
         self.lengths, self.read = lengths, 0
 
+    def identity(self) -> str:
+        return str(list(self.lengths))
+
     def fetch(self) -> Tables:
         self.read += 1
         rows = [(user, item, item) for user, count in enumerate(self.lengths) for item in range(count)]

