@@ -10,6 +10,7 @@ Everything is a function of (seed, epoch, position): a killed run goes on in the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import torch
@@ -44,9 +45,13 @@ class TrainBatches:
         world: int = 1,
     ) -> None:
         train = sequences.role == 0
-        self.items = sequences.items[train]
         owner = np.repeat(np.arange(len(sequences.users)), np.diff(sequences.offsets))[train]
-        self.offsets = np.searchsorted(owner, np.arange(len(sequences.users) + 1))
+        # user u trains on items[begin[u]:begin[u] + count[u]]
+        self.count = np.bincount(owner, minlength=len(sequences.users))
+        self.begin = sequences.offsets[:-1]
+        self.items = sequences.items
+        if not _leading(train, self.begin, self.count):
+            self.items, self.begin = sequences.items[train], np.cumsum(self.count) - self.count
         self.max_length, self.batch_size, self.seed, self.context = max_length, batch_size, seed, context
         self.rank, self.world = rank, world
         self.epoch, self.position = 0, 0
@@ -54,7 +59,10 @@ class TrainBatches:
     @property
     def targets(self) -> int:
         """Targets trained in one epoch by all processes: every training event but each user's first."""
-        return int(np.maximum(np.diff(self.offsets) - 1, 0).sum())
+        return int(self._targets().sum())
+
+    def _targets(self) -> Ints:
+        return np.maximum(self.count - 1, 0)
 
     def windows(self, epoch: int) -> tuple[Ints, Ints, Ints, Ints]:
         """The windows of an epoch, in shuffled order.
@@ -65,7 +73,7 @@ class TrainBatches:
         """
         generator = np.random.default_rng((self.seed, epoch))
         stride = self.max_length - self.context
-        targets = np.maximum(np.diff(self.offsets) - 1, 0)
+        targets = self._targets()
         count = -(-targets // stride)
         # a shift of s makes the first window s targets short; at most the slack, so that the count never changes
         shift = generator.integers(0, count * stride - targets + 1)
@@ -75,12 +83,12 @@ class TrainBatches:
         last = np.minimum((nth + 1) * stride - shift[user], targets[user])
         start = np.maximum(first - self.context, 0)
         order = generator.permutation(len(user))
-        columns = (user, self.offsets[user] + start, last - start, first - start)
+        columns = (user, self.begin[user] + start, last - start, first - start)
         user, begin, length, silent = (column[order] for column in columns)
         return user, begin, length, silent
 
     def __len__(self) -> int:
-        targets = np.maximum(np.diff(self.offsets) - 1, 0)
+        targets = self._targets()
         windows = int((-(-targets // (self.max_length - self.context))).sum())
         full, rest = divmod(windows, self.batch_size * self.world)
         return full + (rest >= self.world)
@@ -114,45 +122,72 @@ class TrainBatches:
         self.epoch, self.position = state["epoch"], state["position"]
 
 
-class EvalBatches:
-    """One row for each event of a role: predict it from all that the user did before.
+def _leading(train: NDArray[np.bool_], begin: Ints, count: Ints) -> bool:
+    """Whether each user's training events are the first ones, so that the items need no copy."""
+    after = np.cumsum(train)  # training events up to each event
+    some = count > 0
+    end = begin[some] + count[some] - 1
+    return bool((after[end] - after[begin[some]] + 1 == count[some]).all() and train[begin[some]].all())
 
-    A target without any event before it is left out. Processes get disjoint rows, and together each row once.
+
+class EvalBatches:
+    """One row for each event of a role: predict it from what the user did before.
+
+    Input is never of a later part than the target: a validation target is not predicted from a test event, even
+    where the split puts one before it. A target without any input is left out. Processes get disjoint rows, and
+    together each row once.
 
     Args:
         sequences: all events.
         role: 1 for validation targets, 2 for test targets.
-        max_length: newest events given to the model; ``seen`` always holds all of them.
+        max_length: newest events given to the model; ``seen`` always holds all inputs.
         batch_size: rows a batch.
         rank: this process.
         world: number of processes.
+        inputs: ``past``, all earlier events but those of a later part, or ``train``, earlier training events only;
+            events of role 3 are input in both.
     """
 
     def __init__(
-        self, sequences: Sequences, role: int, max_length: int, batch_size: int, rank: int = 0, world: int = 1
+        self,
+        sequences: Sequences,
+        role: int,
+        max_length: int,
+        batch_size: int,
+        rank: int = 0,
+        world: int = 1,
+        inputs: Literal["past", "train"] = "past",
     ) -> None:
-        self.items, self.max_length, self.batch_size = sequences.items, max_length, batch_size
+        self.max_length, self.batch_size = max_length, batch_size
         event = np.flatnonzero(sequences.role == role)
         user = np.searchsorted(sequences.offsets, event, side="right") - 1
+        self.target = sequences.items[event]
+        last = role if inputs == "past" else 0
+        hidden = (sequences.role > last) & (sequences.role != 3)
+        # inputs of a row: items[begin:end]; hidden events are taken out of the array, and both ends move up
+        gone = np.concatenate([[0], np.cumsum(hidden)])
+        self.items = sequences.items[~hidden] if gone[-1] else sequences.items
         begin = sequences.offsets[user]
-        keep = event > begin
-        self.event, self.user, self.begin = (x[keep][rank::world] for x in (event, user, begin))
+        begin, end = begin - gone[begin], event - gone[event]
+        keep = end > begin
+        columns = (self.target, user, begin, end)
+        self.target, self.user, self.begin, self.end = (x[keep][rank::world] for x in columns)
 
     def __len__(self) -> int:
-        return -(-len(self.event) // self.batch_size)
+        return -(-len(self.end) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        for first in range(0, len(self.event), self.batch_size):
-            rows = slice(first, first + self.batch_size)
-            yield self._gather(self.event[rows], self.user[rows], self.begin[rows])
+        for first in range(0, len(self.end), self.batch_size):
+            yield self._gather(slice(first, first + self.batch_size))
 
-    def _gather(self, event: Ints, user: Ints, begin: Ints) -> Batch:
-        seen_count = event - begin
+    def _gather(self, rows: slice) -> Batch:
+        begin, end = self.begin[rows], self.end[rows]
+        seen_count = end - begin
         length = np.minimum(seen_count, self.max_length)
         column = np.arange(length.max())
         real = column < length[:, None]
-        history = np.where(real, self.items[np.where(real, (event - length)[:, None] + column, 0)], 0)
+        history = np.where(real, self.items[np.where(real, (end - length)[:, None] + column, 0)], 0)
         offsets = np.concatenate([[0], np.cumsum(seen_count)])
         flat = np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], seen_count)
-        columns = (user, history, length, self.items[event], self.items[flat], offsets)
+        columns = (self.user[rows], history, length, self.target[rows], self.items[flat], offsets)
         return Batch(*(torch.from_numpy(x) for x in columns))

@@ -1,7 +1,8 @@
 """From canonical tables to flat sequences: a stable order, item indices 1..N, a fingerprint.
 
-Order: by user, then time, then the row's place in the source. Equal timestamps are common (a quarter of the
-ML-1M test targets hangs on them), so an unstable sort would change results from run to run.
+Order: by user, then time (or the column ``order`` where no time is known), then the row's place in the source.
+Equal timestamps are common (a quarter of the ML-1M test targets hangs on them), so an unstable sort would change
+results from run to run.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import hashlib
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from rec_lightning.contracts import ITEM, TIMESTAMP, USER, Catalog, Sequences, Split, Tables
+from rec_lightning.contracts import ITEM, ORDER, TIMESTAMP, USER, Catalog, Sequences, Split, Tables
 
 
 def fingerprint(*frames: pl.DataFrame) -> str:
@@ -51,45 +53,71 @@ def to_sequences(tables: Tables, split: Split) -> tuple[Sequences, Catalog]:
     Items are numbered 1..N in the order of their source ids; only items with at least one interaction enter.
 
     Args:
-        tables: interactions need ``user, item, timestamp``; items may lack rows that interactions name.
+        tables: interactions need ``user, item``; items may lack rows that interactions name.
         split: gives each event its role.
 
     Returns:
         the flat sequences (E events, U users) and the catalogue (N items).
 
     Raises:
-        ValueError: no rows, a column or a value is missing, or the item table holds an id twice or of another type.
+        ValueError: no rows, a column or a value is missing, the item table holds an id twice or of another type, or
+            the split asks for what the data do not have.
     """
     check_tables(tables)
-    # maintain_order makes the sort stable: equal times keep the source's order
-    events = tables.interactions.sort(USER, TIMESTAMP, maintain_order=True)
-    ids = events[ITEM].unique().sort()
-    index = pl.DataFrame({ITEM: ids, "index": np.arange(1, len(ids) + 1, dtype=np.int64)})
-    items = events.select(ITEM).join(index, on=ITEM, how="left", maintain_order="left")["index"].to_numpy()
+    events = sort_events(tables.interactions)
     counts = events.group_by(USER, maintain_order=True).len()
     offsets = np.concatenate([[0], np.cumsum(counts["len"].to_numpy())]).astype(np.int64)
-    role = split(offsets, events[TIMESTAMP].to_numpy())
+    role = split(offsets, events)
+    ids = events[ITEM].unique().sort()
+    items = _number(events[ITEM], ids)
     described = tables.items if not tables.items.is_empty() else tables.items.clear().cast({ITEM: ids.dtype})
-    known = index.join(described, on=ITEM, how="left", maintain_order="left").drop("index")
+    known = ids.to_frame().join(described, on=ITEM, how="left", maintain_order="left")
     popularity = np.bincount(items[role == 0], minlength=len(ids) + 1).astype(np.int64)
     return Sequences(items, offsets, role, counts[USER]), Catalog(known, popularity)
+
+
+def sort_events(events: pl.DataFrame) -> pl.DataFrame:
+    """By user and time; equal times, or no time at all, keep the order of the rows."""
+    keys = [USER, *[column for column in (TIMESTAMP, ORDER) if column in events.columns][:1]]
+    step = [(pl.col(key), pl.col(key).shift(-1)) for key in keys]
+    backwards, same = pl.lit(False), pl.lit(True)
+    for now, then in step:
+        backwards, same = backwards | (same & (now > then)), same & (now == then)
+    if not events.lazy().select(backwards.any()).collect().item():
+        return events  # a sort takes several times the memory
+    return events.sort(keys, maintain_order=True)  # maintain_order makes it stable
+
+
+def _number(column: pl.Series, ids: pl.Series) -> NDArray[np.int64]:
+    """(E,) place of each value in the sorted ``ids``, counted from 1."""
+    if ids.dtype.is_integer():
+        low, high = int(ids[0]), int(ids[-1])
+        if high - low < 4 * len(column) + 1000:  # ids lie close: one look-up an event, no hash table
+            place = np.zeros(high - low + 1, np.int64)
+            place[ids.to_numpy() - low] = np.arange(1, len(ids) + 1)
+            close: NDArray[np.int64] = place[column.to_numpy() - low]
+            return close
+    index = pl.DataFrame({ITEM: ids, "index": np.arange(1, len(ids) + 1, dtype=np.int64)})
+    places: NDArray[np.int64] = column.to_frame().join(index, on=ITEM, maintain_order="left")["index"].to_numpy()
+    return places
 
 
 def check_tables(tables: Tables) -> None:
     """Refuses tables that cannot be sorted and numbered.
 
     Raises:
-        ValueError: no rows, a column or a value is missing, or the item table holds an id twice or of another type.
+        ValueError: no rows, a column or a value is missing, the item table holds an id twice or of another type, or
+            ``order`` and ``timestamp`` contradict each other.
     """
     events, items = tables.interactions, tables.items
-    for name, frame, needed in (("interactions", events, (USER, ITEM, TIMESTAMP)), ("items", items, (ITEM,))):
+    for name, frame, needed in (("interactions", events, (USER, ITEM)), ("items", items, (ITEM,))):
         missing = [column for column in needed if column not in frame.columns]
         if missing:
             raise ValueError(
                 f"the {name} of {tables.name} need the columns {', '.join(needed)}, and {', '.join(missing)} is not "
                 f"among {', '.join(frame.columns)}. Name the column in data.source."
             )
-        for column in needed:
+        for column in [c for c in (*needed, TIMESTAMP, ORDER) if c in frame.columns]:
             _check_filled(frame[column], f"{name} of {tables.name}")
     if events.is_empty():
         raise ValueError(f"{tables.name} has no interactions: nothing to train on. Check the file and its filters.")
@@ -103,6 +131,22 @@ def check_tables(tables: Tables) -> None:
         raise ValueError(
             f"item ids must have one type, and those of {tables.name} are {events[ITEM].dtype} in the interactions "
             f"and {items[ITEM].dtype} in the item table. Read both as the same type."
+        )
+    if {ORDER, TIMESTAMP} <= set(events.columns):
+        _check_monotone(events, tables.name)
+
+
+def _check_monotone(events: pl.DataFrame, name: str) -> None:
+    back = (
+        events.sort(USER, ORDER, maintain_order=True)
+        .with_columns(before=pl.col(TIMESTAMP).shift(1).over(USER))
+        .filter(pl.col(TIMESTAMP) < pl.col("before"))
+    )
+    if back.height:
+        first = back.row(0, named=True)
+        raise ValueError(
+            f"time must not run backwards along the column order, and it does {back.height} times in {name} (first: "
+            f"user {first[USER]}, {first['before']} then {first[TIMESTAMP]}). Leave one of the two columns out."
         )
 
 

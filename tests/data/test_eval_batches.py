@@ -18,18 +18,23 @@ def sequences(draw: st.DrawFn) -> Sequences:
     lengths = draw(st.lists(st.integers(1, 12), min_size=1, max_size=10))
     offsets = np.cumsum([0, *lengths])
     size = int(offsets[-1])
-    role = np.array(draw(st.lists(st.sampled_from([0, 0, 1, 2]), min_size=size, max_size=size)), np.int8)
+    role = np.array(draw(st.lists(st.sampled_from([0, 0, 1, 2, 3]), min_size=size, max_size=size)), np.int8)
     return Sequences(np.arange(1, size + 1), offsets, role, pl.Series(range(len(lengths))))
 
 
 @settings(max_examples=200, deadline=None)
-@given(sequences(), st.sampled_from([1, 2]), st.integers(2, 6), st.integers(1, 5), st.integers(1, 4))
+@given(sequences(), st.sampled_from([1, 2]), st.integers(2, 6), st.integers(1, 5), st.integers(1, 4), st.booleans())
 def test_each_target_once_from_exactly_what_came_before(
-    data: Sequences, role: int, max_length: int, batch_size: int, world: int
+    data: Sequences, role: int, max_length: int, batch_size: int, world: int, past: bool
 ) -> None:
+    def inputs(user: int, event: int) -> list[int]:
+        """Items before an event that are of no later part; written down without any array trick."""
+        allowed = {0, 3, *(range(role + 1) if past else [])}
+        return [e + 1 for e in range(int(data.offsets[user]), event) if int(data.role[e]) in allowed]
+
     found = []
     for rank in range(world):
-        batches = EvalBatches(data, role, max_length, batch_size, rank, world)
+        batches = EvalBatches(data, role, max_length, batch_size, rank, world, "past" if past else "train")
         seen = list(batches)
         assert len(seen) == len(batches)
         for batch in seen:
@@ -39,14 +44,14 @@ def test_each_target_once_from_exactly_what_came_before(
             assert batch.history.shape == (len(batch), int(batch.length.max()))
             for row in range(len(batch)):
                 target, user = int(batch.target[row]), int(batch.user[row])
-                before = list(range(int(data.offsets[user]) + 1, target))  # all of the user, nothing of the future
+                before = inputs(user, target - 1)
                 assert batch.seen[batch.seen_offsets[row] : batch.seen_offsets[row + 1]].tolist() == before
                 assert batch.history[row, : batch.length[row]].tolist() == before[-max_length:]
                 assert not batch.history[row, batch.length[row] :].any()
                 found.append(target)
-    first = set((data.offsets[:-1] + 1).tolist())
-    targets = (np.flatnonzero(data.role == role) + 1).tolist()
-    assert sorted(found) == [t for t in targets if t not in first]
+    owner = np.repeat(np.arange(len(data.users)), np.diff(data.offsets))
+    targets = [int(e) for e in np.flatnonzero(data.role == role)]
+    assert sorted(found) == [e + 1 for e in targets if inputs(int(owner[e]), e)]
 
 
 def test_by_hand(make_sequences: Callable[..., Sequences]) -> None:
@@ -75,3 +80,18 @@ def test_no_target_no_batch(make_sequences: Callable[..., Sequences]) -> None:
     batches = EvalBatches(make_sequences([[1, 2]]), 2, 5, 2)
     assert len(batches) == 0
     assert list(batches) == []
+
+
+def test_inputs_from_training_only(make_sequences: Callable[..., Sequences]) -> None:
+    data = make_sequences([[4, 2, 9, 7]], role=[0, 0, 1, 2])
+    (batch,) = EvalBatches(data, 2, 5, 2, inputs="train")
+    assert batch.history.tolist() == [[4, 2]]
+    assert batch.target.tolist() == [7]
+
+
+def test_a_validation_target_never_reads_a_test_event(make_sequences: Callable[..., Sequences]) -> None:
+    data = make_sequences([[4, 2, 9, 7]], role=[0, 2, 1, 3])
+    (batch,) = EvalBatches(data, 1, 5, 2)
+    assert batch.history.tolist() == [[4]]
+    assert batch.seen is not None
+    assert batch.seen.tolist() == [4]

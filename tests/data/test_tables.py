@@ -71,7 +71,7 @@ def test_ids_of_any_type_and_items_without_a_row() -> None:
         ),
         (
             replace(tables([(1, 10, 1)]), interactions=pl.DataFrame({"user": [1], "time": [1]})),
-            "the interactions of tiny need the columns user, item, timestamp, and item, timestamp is not among user, t",
+            "the interactions of tiny need the columns user, item, and item is not among user, t",
         ),
     ],
 )

@@ -179,3 +179,10 @@ def test_more_processes_than_windows_leave_an_empty_epoch(make_sequences: Callab
     batches = TrainBatches(make_sequences([[1, 2, 3]]), 5, 4, 0, rank=1, world=3)
     assert len(batches) == 0
     assert list(batches) == []
+
+
+def test_training_events_between_others_are_found(make_sequences: Callable[..., Sequences]) -> None:
+    sequences = make_sequences([[1, 2, 3, 4], [5, 6, 7]], role=[0, 1, 0, 0, 2, 0, 0])
+    (batch,) = TrainBatches(sequences, 5, 4, 0)
+    rows = sorted(zip(batch.history.tolist(), batch.target.tolist(), strict=True))
+    assert rows == [([1, 3], [3, 4]), ([6, 0], [7, 0])]

@@ -2,15 +2,20 @@
 
 The protocol of S3-Rec, RecBole and most papers on sequence recommendation. The split looks at each user's own
 order only, so other users' later events are in training: a model may know items that did not exist yet at a
-user's cut. A global time point does not have that leak.
+user's cut. ``global_time`` does not have that leak.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 
+@dataclass(frozen=True)
 class LeaveOneOut:
     """Last event to test, second last to validation, the rest to training.
 
@@ -18,21 +23,23 @@ class LeaveOneOut:
     are not evaluated.
 
     Example:
-        >>> LeaveOneOut()(np.array([0, 4, 6, 7]), np.zeros(7)).tolist()
+        >>> LeaveOneOut()(np.array([0, 4, 6, 7]), pl.DataFrame({"item": range(7)})).tolist()
         [0, 0, 1, 2, 0, 2, 0]
     """
 
-    def __call__(self, offsets: NDArray[np.int64], timestamps: NDArray[np.int64]) -> NDArray[np.int8]:
+    leaks: ClassVar[str] = "training holds other users' events from after a user's cut"
+
+    def __call__(self, offsets: NDArray[np.int64], events: pl.DataFrame) -> NDArray[np.int8]:
         """The role of each event.
 
         Args:
             offsets: (U + 1,) first event of each user.
-            timestamps: (E,) not read; the events are already in order.
+            events: E rows in order; only their number is read.
 
         Returns:
             (E,) int8, 0 train, 1 validation, 2 test.
         """
-        role = np.zeros(len(timestamps), np.int8)
+        role = np.zeros(events.height, np.int8)
         count = np.diff(offsets)
         role[offsets[1:][count >= 2] - 1] = 2
         role[offsets[1:][count >= 3] - 2] = 1
