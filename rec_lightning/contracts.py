@@ -131,6 +131,19 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Negatives:
+    """Items to score beside the targets; one that equals a position's target takes no part there.
+
+    Args:
+        items: (K,) int64 for all positions, or (P, K).
+        rate: of the same shape, float32; how often a position is expected to draw the item, K * its probability.
+    """
+
+    items: Tensor
+    rate: Tensor
+
+
+@dataclass(frozen=True)
 class Ranking:
     """The top k of each user and the exact rank of the user's target over the whole catalogue.
 
@@ -263,17 +276,25 @@ class Head(Protocol):
 
 
 class Loss(Protocol):
-    """An objective over the positions that count.
+    """An objective over the positions that count."""
 
-    ``negatives`` returns the items to score beside the targets, or None for the whole catalogue.
-    """
+    def negatives(self, target: Tensor, catalog_size: int) -> Negatives | None:
+        """(P,) item indices -> what to score beside them, or None for the whole catalogue.
 
-    def negatives(self, target: Tensor, catalog_size: int) -> Tensor | None:
-        """(P,) -> (K,) item indices, or None."""
+        Raises:
+            ValueError: the catalogue is too small for it.
+        """
         ...
 
-    def __call__(self, queries: Tensor, keys: Tensor, target: Tensor) -> Tensor:
-        """(P, D), (M, D), (P,) rows of ``keys`` -> scalar, the mean over positions. Row 0 of ``keys`` is padding."""
+    def __call__(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: Negatives | None) -> Tensor:
+        """The mean over positions.
+
+        Args:
+            queries: (P, D).
+            keys: (M, D); row 0 is the padding.
+            target: (P,) rows of ``keys``.
+            negatives: as drawn, their items as rows of ``keys``; None where ``keys`` are the whole catalogue.
+        """
         ...
 
 

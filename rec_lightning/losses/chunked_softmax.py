@@ -37,7 +37,7 @@ class ChunkedSoftmax(nn.Module):
         """The whole catalogue is scored."""
         return
 
-    def forward(self, queries: Tensor, keys: Tensor, target: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: None = None) -> Tensor:
         """(P, D), (M, D), (P,) rows of keys, 1..M - 1 -> scalar. Row 0 of keys is the padding and never scored."""
         out: Tensor = _Chunked.apply(queries, keys, target, self.rows)  # type: ignore[no-untyped-call]
         return out

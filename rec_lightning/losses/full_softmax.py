@@ -31,6 +31,6 @@ class FullSoftmax(nn.Module):
         """The whole catalogue is scored."""
         return
 
-    def forward(self, queries: Tensor, keys: Tensor, target: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: None = None) -> Tensor:
         """(P, D), (M, D), (P,) rows of keys, 1..M - 1 -> scalar. Row 0 of keys is the padding and never scored."""
         return F.cross_entropy(queries @ keys[1:].T, target - 1, label_smoothing=self.label_smoothing)

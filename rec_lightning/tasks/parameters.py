@@ -1,5 +1,4 @@
-"""Parameter groups: only what trains; no weight decay on biases, norms and embeddings' scales; a rate of its own for
-pretrained weights."""
+"""Parameter groups: only what trains, no weight decay on vectors, a rate of its own for pretrained weights."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ Names no model: every part comes in ready.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -47,6 +48,9 @@ class SequenceTask(LightningModule):
         lr_factor: learning rate inside pretrained trunks relative to the optimizer's.
     """
 
+    _loss_sum: Tensor
+    _positions: Tensor
+
     def __init__(
         self,
         items: ItemEncoder,
@@ -62,7 +66,8 @@ class SequenceTask(LightningModule):
         super().__init__()
         self.items, self.backbone, self.head, self.loss = items, backbone, head, loss
         self.ranking, self.optimizer, self.scheduler, self.lr_factor = ranking, optimizer, scheduler, lr_factor
-        collection = MetricCollection(dict(metrics))
+        # no groups: they would join metrics whose states happen to be equal after the first batch
+        collection = MetricCollection(dict(metrics), compute_groups=False)
         self.val_metrics, self.test_metrics = collection.clone(), collection.clone()
         self.rankings: list[Ranking] = []
         self.strict_loading = False  # checkpoints hold only what was trained; ``check_lean`` compares the names
@@ -79,16 +84,16 @@ class SequenceTask(LightningModule):
         aim = batch.target[counts]  # (P,)
         negatives = self.loss.negatives(aim, self.items.size)
         if negatives is None:
-            vectors = self.items.table()  # (N + 1, D)
-            history, target = batch.history, aim
+            vectors, history, target = self.items.table(), batch.history, aim  # (N + 1, D)
         else:
-            asked = torch.cat([torch.zeros(1, dtype=aim.dtype, device=aim.device), negatives, aim, batch.history.flatten()])
-            unique, place = asked.unique(return_inverse=True)  # sorted, so the padding is row 0
+            asked = [aim.new_zeros(1), aim, negatives.items.flatten(), batch.history.flatten()]
+            unique, place = torch.unique(torch.cat(asked), return_inverse=True)  # sorted, so the padding is row 0
             vectors = self.items.vectors(unique)  # (M, D)
-            target = place[1 + len(negatives) : 1 + len(negatives) + len(aim)]
-            history = place[-batch.history.numel() :].view_as(batch.history)
+            _, target, drawn, history = place.split([len(part) for part in asked])
+            history = history.view_as(batch.history)
+            negatives = replace(negatives, items=drawn.view_as(negatives.items))
         states = self.backbone.states(batch, nn.functional.embedding(history, vectors))
-        loss = self.loss(self.head.queries(states[counts]), self.head.keys(vectors), target)
+        loss = self.loss(self.head.queries(states[counts]), self.head.keys(vectors), target, negatives)
         if not torch.isfinite(loss):
             raise ValueError(f"the loss is {loss.item()} at step {self.global_step}: lower optimizer.lr.")
         self._loss_sum += loss.detach() * len(aim)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from rec_lightning.contracts import Negatives
 from rec_lightning.losses.chunked_softmax import ChunkedSoftmax
 from rec_lightning.losses.full_softmax import FullSoftmax
+from rec_lightning.runtime.composition import compose
 from tests.members import member, members
 
 LOSSES = members("loss")
@@ -76,33 +80,88 @@ def test_chunked_takes_sides_of_two_precisions_under_autocast(sides: tuple[torch
         assert (mine.grad - reference.grad).norm() < 0.03 * reference.grad.norm()
 
 
+def drawn(choice: str, target: Tensor, items: int) -> tuple[Any, Negatives | None]:
+    """A loss and its negatives, of which some equal a target."""
+    torch.manual_seed(0)
+    loss = member("loss", choice, *(["loss.count=5"] if "count" in compose("train", [f"loss={choice}"]).loss else []))
+    negatives = loss.negatives(target, items)
+    if negatives is not None and negatives.items.ndim == 1:
+        negatives.items[0] = target[2]
+    return loss, negatives
+
+
+def of(negatives: Negatives | None, rows: Tensor) -> Negatives | None:
+    """The part of some positions."""
+    if negatives is None or negatives.items.ndim == 1:
+        return negatives
+    return Negatives(negatives.items[rows], negatives.rate[rows])
+
+
 @pytest.mark.parametrize("choice", LOSSES)
 def test_the_padding_takes_no_part(choice: str) -> None:
-    loss = member("loss", choice)
     queries, keys, target = case()
-    if loss.negatives(target, 30) is not None:
-        pytest.skip("covered with its negatives")
-    value = loss(queries, keys, target)
+    loss, negatives = drawn(choice, target, 30)
+    value = loss(queries, keys, target, negatives)
     value.backward()
+    assert value.shape == ()
     assert keys.grad is not None
+    assert queries.grad is not None
     assert not keys.grad[0].any()
-    assert keys.grad[1:].any()
+    assert keys.grad[target].any(1).all()
+    assert queries.grad.any(1).all()
     other = keys.detach().clone()
     other[0] = 1e4
-    assert torch.equal(loss(queries, other, target), value)
+    assert torch.equal(loss(queries, other, target, negatives), value)
 
 
 @pytest.mark.parametrize("choice", LOSSES)
-def test_the_mean_is_over_positions(choice: str) -> None:
-    loss = member("loss", choice)
+def test_only_targets_and_negatives_take_part(choice: str) -> None:
     queries, keys, target = case()
-    if loss.negatives(target, 30) is not None:
-        pytest.skip("covered with its negatives")
-    each = torch.stack([loss(queries[i : i + 1], keys, target[i : i + 1]) for i in range(len(target))])
-    assert loss(queries, keys, target).item() == pytest.approx(each.mean().item(), abs=1e-6)
-    # and the order of positions does not matter
+    loss, negatives = drawn(choice, target, 30)
+    if negatives is None:
+        return
+    loss(queries, keys, target, negatives).backward()
+    assert keys.grad is not None
+    asked = set(target.tolist()) | set(negatives.items.flatten().tolist())
+    assert set(keys.grad.any(1).nonzero().flatten().tolist()) == asked
+
+
+@pytest.mark.parametrize("choice", LOSSES)
+def test_the_mean_is_over_positions_in_any_order(choice: str) -> None:
+    queries, keys, target = case()
+    loss, negatives = drawn(choice, target, 30)
+    rows = [torch.tensor([i]) for i in range(len(target))]
+    each = torch.stack([loss(queries[i], keys, target[i], of(negatives, i)) for i in rows])
     order = torch.randperm(len(target))
-    assert loss(queries[order], keys, target[order]).item() == pytest.approx(each.mean().item(), abs=1e-6)
+    for found in (
+        loss(queries, keys, target, negatives),
+        loss(queries[order], keys, target[order], of(negatives, order)),
+    ):
+        assert found.item() == pytest.approx(each.mean().item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("choice", LOSSES)
+def test_it_falls_with_the_targets_score_and_rises_with_the_others(choice: str) -> None:
+    scores, target = torch.randn(1, 31, requires_grad=True), torch.tensor([7])
+    loss, negatives = drawn(choice, torch.full((3,), 7), 30)  # three positions, so that shared draws hit the target
+    negatives = of(negatives, torch.tensor([0]))
+    loss(scores, torch.eye(31), target, negatives).backward()
+    assert scores.grad is not None
+    others = torch.arange(1, 31) if negatives is None else negatives.items.flatten()
+    assert scores.grad[0, 7] < 0
+    assert (scores.grad[0, others[others != 7]] > 0).all()
+
+
+@pytest.mark.parametrize("choice", LOSSES)
+def test_draws_repeat_with_the_seed_and_stay_in_the_catalogue(choice: str) -> None:
+    target = torch.arange(1, 8)
+    loss, first = drawn(choice, target, 7)
+    _, second = drawn(choice, target, 7)
+    if first is None or second is None:
+        return
+    assert torch.equal(first.items, second.items)
+    many = torch.cat([loss.negatives(target, 7).items.flatten() for _ in range(200)])
+    assert set(many.tolist()) == set(range(1, 8))
 
 
 def test_values_out_of_range() -> None:

@@ -1,0 +1,58 @@
+"""gBCE: binary cross-entropy whose positive part is weakened by as much as negatives are few.
+
+Paper: A. Petrov and C. Macdonald, "gSASRec: Reducing Overconfidence in Sequential Recommendation Trained with
+Negative Sampling", RecSys 2023, https://arxiv.org/abs/2308.07192. With sampling rate a and calibration t the
+positive probability is raised to beta = 1 - t (1 - a), which is the paper's a (t (1 - 1/a) + 1/a). What differs from
+the official code: it transforms the positive logit and clips it in float64, here beta is a factor of the logarithm,
+which is the same number; and negatives may be shared by all positions.
+
+Relations: with t = 0 it is ``bce`` divided by 1 + K.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rec_lightning.contracts import Negatives
+from rec_lightning.losses.uniform import Uniform, negative_scores, target_scores
+
+
+class GBCE(nn.Module):
+    """Mean over positions of ``-(beta log sigmoid(s) + sum_k log(1 - sigmoid(s_k))) / (1 + K)``.
+
+    Args:
+        count: negatives, K; at least 1 and fewer than the catalogue's other items.
+        calibration: t in [0, 1]; 0 is plain cross-entropy, 1 makes the probabilities those of all negatives.
+        shared: the same negatives for all positions of a step.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    def __init__(self, count: int = 256, calibration: float = 0.75, shared: bool = False) -> None:
+        super().__init__()
+        if not 0 <= calibration <= 1:
+            raise ValueError(f"loss.calibration must be in [0, 1], got {calibration}. Set loss.calibration.")
+        self.uniform, self.calibration = Uniform(count, shared), calibration
+
+    def negatives(self, target: Tensor, catalog_size: int) -> Negatives:
+        """(P,) -> items (K,) or (P, K).
+
+        Raises:
+            ValueError: as many negatives as items, so that the sampling rate would be above 1.
+        """
+        if self.uniform.count >= catalog_size:
+            raise ValueError(
+                f"loss.count must be 1..catalogue size - 1 ({catalog_size - 1}), got {self.uniform.count}. "
+                "Set loss.count."
+            )
+        return self.uniform.draw(target, catalog_size)
+
+    def forward(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: Negatives) -> Tensor:
+        """(P, D), (M, D), (P,) rows of keys, negatives as rows of keys -> scalar."""
+        scores, hit = negative_scores(queries, keys, target, negatives)
+        beta = 1 - self.calibration * (1 - negatives.rate.select(-1, 0))  # () or (P,)
+        positive = beta * F.softplus(-target_scores(queries, keys, target))
+        each = positive + F.softplus(scores).masked_fill(hit, 0).sum(1)
+        return each.mean() / (1 + scores.shape[1])
