@@ -25,10 +25,11 @@ def run(overrides: list[str]) -> int:
         check_signatures(config)
         baselining = Baselining(config)
         run_dir = RunDir(config.run_dir, config)
+    with run_dir:
         if not run_dir.complete:
-            baselining.read(run_dir)
-            baselining.fit()
-    if not run_dir.complete:
-        baselining.test()
-    run_dir.show()
+            with refusing():
+                baselining.read(run_dir)
+                baselining.fit()
+            baselining.test()
+        run_dir.show()
     return 0

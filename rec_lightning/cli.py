@@ -42,6 +42,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever read our output has seen enough, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # the trainer ends itself so after Ctrl-C
             return 130
@@ -53,7 +56,7 @@ def _dispatch(words: list[str]) -> int:
         print(f"rec-lightning {__version__}")
         return 0
     if not words or words[0] in ("--help", "-h", "help"):
-        print(_help())
+        print(_help(), flush=True)
         return 0 if words else 2
     verb, overrides = words[0], words[1:]
     if verb not in VERBS:

@@ -29,10 +29,11 @@ def run(overrides: list[str]) -> int:
         check_signatures(config)
         training = Training(config)
         run_dir = RunDir(config.run_dir, config)
+    with run_dir:
         if not run_dir.complete:
-            training.read(run_dir)
-    if not run_dir.complete:
-        training.fit()
-        training.test()
-    run_dir.show()
+            with refusing():
+                training.read(run_dir)
+            training.fit()
+            training.test()
+        run_dir.show()
     return 0

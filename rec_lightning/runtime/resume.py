@@ -30,7 +30,7 @@ class ResumePoint(Callback):
 
     def __init__(self, file: Path, every_seconds: float = 30.0, started: float | None = None) -> None:
         if every_seconds < 0:
-            raise ValueError(f"resume.every_seconds must not be negative, got {every_seconds}. Set it to 0 or more.")
+            raise ValueError(f"checkpoint_seconds must not be negative, got {every_seconds}. Set it to 0 or more.")
         self.file, self.every_seconds = file, every_seconds
         self.started = process_start() if started is None else started
         self.wall_before, self.cpu_before, self.sessions = 0.0, 0.0, 1

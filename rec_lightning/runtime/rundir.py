@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
@@ -35,6 +36,9 @@ class RunDir:
 
     def __init__(self, path: str, config: DictConfig) -> None:
         self.path = Path(path).expanduser()
+        self._lock: int | None = None
+        if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # a further process of a distributed run reads and never writes
+            return
         self._make()
         self._claim()
         wanted = _plain(config)
@@ -98,24 +102,35 @@ class RunDir:
         return self.read_json("manifest.json").get("started")
 
     def show(self) -> None:
-        """Prints the results and where they lie."""
+        """Prints the results and where they lie, once."""
+        if self._lock is None:
+            return
         table = Table("metric", "value", title=str(self.path), title_justify="left")
         for key, value in self.read_json("metrics.json").items():
             table.add_row(key, f"{value:.4f}")
         Console().print(table)
 
+    def __enter__(self) -> RunDir:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Gives the directory back."""
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
 
     def write(self, name: str, fill: Callable[[Path], object]) -> Path:
-        """Writes a file as a whole or not at all.
+        """Writes a file as a whole or not at all; only in the first process of a distributed run.
 
         Args:
             name: inside the directory.
             fill: writes its argument.
         """
         place = self.path / name
+        if self._lock is None:
+            return place
         place.parent.mkdir(exist_ok=True)
         scratch = place.with_name(f".{place.name}.{os.getpid()}")
         fill(scratch)

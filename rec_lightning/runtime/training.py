@@ -43,6 +43,7 @@ class Training:
         self.data: RecData = instantiate(config.data)
         rehearse(config, self.data.source)
         instantiate(config.callbacks)
+        ResumePoint(Path("last.ckpt"), config.checkpoint_seconds)
         instantiate(config.trainer, logger=False, enable_checkpointing=False)
 
     def read(self, run_dir: RunDir) -> None:
@@ -140,6 +141,7 @@ def _quieten() -> None:
         "Checkpoint directory .* exists and is not empty",  # a resumed run
         "The number of training batches .* is smaller than the logging interval",
         "Experiment logs directory .* exists and is not empty",  # a resumed run
+        "It is recommended to use `self.log(.*sync_dist=True",  # metrics are reduced before they are logged
         ".*isinstance.treespec, LeafSpec.* is deprecated",  # Lightning's own call
     ):
         warnings.filterwarnings("ignore", text)
