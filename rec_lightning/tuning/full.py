@@ -25,7 +25,13 @@ class Full:
         self.lr_factor = lr_factor
 
     def __call__(self, trunk: nn.Module, name: str, pretrained: bool) -> nn.Module:
-        """Marks all parameters as trained."""
+        """Marks all parameters as trained.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not any(True for _ in trunk.parameters()):
+            raise ValueError(f"tuning=full found no parameter in {name}. Set tuning.target.")
         return trunk.requires_grad_(True)
 
     def merge(self, trunk: nn.Module) -> nn.Module:

@@ -68,12 +68,13 @@ class Lora:
                 "Set tuning=full, or choose items with an encoder (items=text), or tuning.target=backbone."
             )
         matched = [n for n in found if self.modules is None or any(part in n for part in self.modules)]
+        matched = self._topmost(matched, found, name)
         if not matched:
+            where = "" if self.layers is None else f" of the topmost {self.layers} layers"
             raise ValueError(
-                f"tuning.modules={list(self.modules or [])} matches none of the linear layers of {name}; they are "
-                f"called {', '.join(sorted({n.rsplit('.', 1)[-1] for n in found}))}. Set tuning.modules."
+                f"tuning.modules={list(self.modules or [])} matches none of the linear layers{where} of {name}; they "
+                f"are called {', '.join(sorted({n.rsplit('.', 1)[-1] for n in found}))}. Set tuning.modules."
             )
-        matched = self._topmost(matched, name)
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]  # any number will do
@@ -85,16 +86,15 @@ class Lora:
         inject_adapter_in_model(config, trunk)
         return trunk
 
-    def _topmost(self, names: list[str], trunk_name: str) -> list[str]:
+    def _topmost(self, matched: list[str], found: list[str], trunk_name: str) -> list[str]:
         if self.layers is None:
-            return names
-        numbers = {n: int(found[1]) for n in names if (found := re.search(r"(?:^|\.)(\d+)\.", n))}
-        count = max(numbers.values(), default=-1) + 1
+            return matched
+        count = max((_layer(n) for n in found), default=-1) + 1
         if self.layers > count:
             raise ValueError(
                 f"tuning.layers must be 1..{count}, the layers of {trunk_name}, got {self.layers}. Set tuning.layers."
             )
-        return [n for n, number in numbers.items() if number >= count - self.layers]
+        return [n for n in matched if _layer(n) >= count - self.layers]
 
     def merge(self, trunk: nn.Module) -> nn.Module:
         """Adds each update to its layer's weight and takes the adapter away; same outputs up to rounding."""
@@ -108,3 +108,9 @@ class Lora:
 
 def _describe(trunk: nn.Module) -> str:
     return ", ".join(sorted({type(m).__name__ for m in trunk.modules() if not list(m.children())})) or "empty"
+
+
+def _layer(name: str) -> int:
+    # the first number in a dotted name; -1 where there is none
+    found = re.search(r"(?:^|\.)(\d+)\.", name)
+    return int(found[1]) if found else -1

@@ -1,0 +1,241 @@
+"""The crossing: ten users are learnt by heart, and neither batches nor the way of scoring change a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from lightning import Trainer, seed_everything
+from torch import Tensor, nn
+
+from rec_lightning.backbones.sasrec import SASRec
+from rec_lightning.contracts import Batch, Catalog, Negatives, Ranking, Sequences
+from rec_lightning.data.batches import EvalBatches, TrainBatches
+from rec_lightning.heads.dot import DotHead
+from rec_lightning.items.id import IdItems
+from rec_lightning.items.text import TextItems
+from rec_lightning.losses.full_softmax import FullSoftmax
+from rec_lightning.losses.sampled_softmax import SampledSoftmax
+from rec_lightning.metrics.hit_rate import HitRate
+from rec_lightning.metrics.ndcg import NDCG
+from rec_lightning.ranking.topk import TopK
+from rec_lightning.runtime.composition import compose
+from rec_lightning.runtime.schedules import warmup
+from rec_lightning.tasks.sequence import SequenceTask
+from rec_lightning.tuning.apply import apply
+from rec_lightning.tuning.lora import Lora
+from tests.members import member, members
+
+N = 30
+
+
+def ten_users() -> Sequences:
+    """Each walks through the items in steps of its own; the last step is the target."""
+    rows = [[1 + (u * 3 + t * (1 + u % 3)) % N for t in range(8)] for u in range(10)]
+    role = np.tile(np.array([0] * 6 + [1, 2], np.int8), 10)
+    return Sequences(np.array(rows).ravel(), np.arange(0, 81, 8), role, pl.Series(range(10)))
+
+
+def numbered(size: int = N) -> Catalog:
+    return Catalog(pl.DataFrame({"item": range(size)}), np.ones(size + 1, np.int64))
+
+
+def task(loss: Any = None, items: Any = None, backbone: Any = None, lr: float = 0.01, **changes: Any) -> SequenceTask:
+    torch.manual_seed(0)
+    items = items or IdItems(numbered(), 16)
+    return SequenceTask(
+        items=items,
+        backbone=backbone or SASRec(16, max_length=8, blocks=1, dropout=0.0),
+        head=changes.get("head") or DotHead(),
+        loss=loss or FullSoftmax(),
+        ranking=TopK(k=5, exclude_seen=False, chunk=changes.get("chunk", 1000)),
+        metrics=changes.get("metrics") or {"hr": HitRate([1, 5]), "ndcg": NDCG([5])},
+        optimizer=lambda groups: torch.optim.AdamW(groups, lr=lr),
+        scheduler=lambda optimizer, steps: warmup(optimizer, steps, share=0.0, then="constant"),
+    )
+
+
+def trainer(folder: Path, epochs: int) -> Trainer:
+    return Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        use_distributed_sampler=False,
+        inference_mode=False,
+        num_sanity_val_steps=0,
+    )
+
+
+@pytest.mark.parametrize("choice", members("loss"))
+def test_ten_users_are_learnt_by_heart_with_every_loss(choice: str, tmp_path: Path) -> None:
+    seed_everything(0, verbose=False)
+    sequences = ten_users()
+    # the training part's own last event is the target, so that nothing but memory is asked for
+    known = Sequences(
+        sequences.items, sequences.offsets, np.tile(np.array([0] * 5 + [1, 2, 2], np.int8), 10), sequences.users
+    )
+    few = ["loss.count=4"] if "count" in compose("train", [f"loss={choice}"]).loss else []
+    learner, fit = task(member("loss", choice, *few), lr=0.005), trainer(tmp_path, 300)
+    batches = TrainBatches(sequences, 8, 10, seed=0)
+    losses = list[float]()
+    learner.on_train_batch_end = lambda outputs, *_: losses.append(float(outputs["loss"]))  # type: ignore[method-assign]
+    fit.fit(learner, batches)
+    assert np.mean(losses[-5:]) < 0.3 * np.mean(losses[:3])
+    (found,) = fit.validate(learner, EvalBatches(known, 1, 8, 10), verbose=False)
+    assert found["val/hr@1"] > 0.85
+
+
+@pytest.mark.parametrize("choice", members("backbone"))
+def test_ten_users_are_learnt_by_heart_with_every_backbone(choice: str, tmp_path: Path) -> None:
+    seed_everything(0, verbose=False)
+    sequences = ten_users()
+    known = Sequences(
+        sequences.items, sequences.offsets, np.tile(np.array([0] * 5 + [1, 2, 2], np.int8), 10), sequences.users
+    )
+    torch.manual_seed(0)
+    learner, fit = task(backbone=member("backbone", choice), lr=0.02), trainer(tmp_path, 80)
+    fit.fit(learner, TrainBatches(sequences, 8, 10, seed=0))
+    (found,) = fit.validate(learner, EvalBatches(known, 1, 8, 10), verbose=False)
+    assert found["val/hr@1"] > 0.85
+
+
+@pytest.mark.parametrize("chunk", [7, 1000])
+def test_metrics_and_ranks_do_not_depend_on_the_evaluation_batch(chunk: int, tmp_path: Path) -> None:
+    learner, fit = task(chunk=chunk), trainer(tmp_path, 1)
+    found, ranks = [], []
+    for size in (1, 3, 10):
+        (values,) = fit.test(learner, EvalBatches(ten_users(), 2, 8, size), verbose=False)
+        found.append(values)
+        ranks.append(torch.cat([r.rank for r in learner.rankings]))
+        assert torch.equal(torch.cat([r.users for r in learner.rankings]), torch.arange(10))
+    assert found[0] == found[1] == found[2]
+    assert torch.equal(ranks[0], ranks[2])
+    assert set(found[0]) == {"test/hr@1", "test/hr@5", "test/ndcg@5"}
+
+
+class Everything(nn.Module):
+    """A sampled loss whose negatives are every item once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.softmax = SampledSoftmax()
+
+    def negatives(self, target: Tensor, catalog_size: int) -> Negatives:
+        return Negatives(torch.arange(1, catalog_size + 1).flip(0), torch.ones(catalog_size))
+
+    def forward(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: Negatives) -> Tensor:
+        assert keys.shape[0] == N + 1
+        found: Tensor = self.softmax(queries, keys, target, negatives)
+        return found
+
+
+def silent(learner: SequenceTask) -> SequenceTask:
+    learner.log = lambda *_, **__: None  # type: ignore[method-assign]
+    return learner
+
+
+def training_batch() -> Batch:
+    return next(iter(TrainBatches(ten_users(), 8, 10, seed=0)))
+
+
+def test_negatives_that_are_all_items_give_the_full_path() -> None:
+    full, sampled = silent(task()), silent(task(Everything()))
+    losses = [learner.training_step(training_batch(), 0) for learner in (full, sampled)]
+    assert losses[0].item() == pytest.approx(losses[1].item(), abs=1e-6)
+    for loss in losses:
+        loss.backward()
+    for (name, one), two in zip(full.named_parameters(), sampled.parameters(), strict=True):
+        assert one.grad is not None, name
+        assert two.grad is not None, name
+        assert torch.allclose(one.grad, two.grad, atol=1e-6), name
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_sampled_step_hands_over_the_rows_that_were_drawn(shared: bool) -> None:
+    seen: dict[str, Any] = {}
+
+    class Spy(SampledSoftmax):
+        def negatives(self, target: Tensor, catalog_size: int) -> Negatives:
+            seen["drawn"], seen["target"] = super().negatives(target, catalog_size), target
+            return seen["drawn"]  # type: ignore[no-any-return]
+
+        def forward(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: Negatives) -> Tensor:
+            seen["keys"], seen["rows"], seen["at"] = keys, negatives, target
+            return super().forward(queries, keys, target, negatives)
+
+    learner = silent(task(Spy(count=4, shared=shared)))
+    learner.training_step(training_batch(), 0)
+    table = learner.items.table()
+    assert torch.equal(seen["keys"][seen["rows"].items], table[seen["drawn"].items])
+    assert torch.equal(seen["keys"][seen["at"]], table[seen["target"]])
+    assert torch.equal(seen["rows"].rate, seen["drawn"].rate)
+    assert not seen["keys"][0].any()
+
+
+def test_only_positions_with_a_target_count() -> None:
+    learner, batch = silent(task()), training_batch()
+    loss = learner.training_step(batch, 0)
+    states = learner.backbone.states(batch, learner.items.table()[batch.history])
+    total, count = torch.zeros(()), 0
+    for row in range(len(batch)):
+        for t in range(int(batch.length[row])):
+            logits = states[row, t] @ learner.items.table()[1:].T
+            total, count = total - logits.log_softmax(0)[batch.target[row, t] - 1], count + 1
+    assert loss.item() == pytest.approx((total / count).item(), abs=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run() -> None:
+    learner = silent(task())
+    with torch.no_grad():
+        learner.items.table()[3] = torch.nan
+    with pytest.raises(ValueError, match=r"^the loss is nan at step 0: lower optimizer.lr.$"):
+        learner.training_step(training_batch(), 0)
+
+
+def test_a_checkpoint_is_lean_makes_a_fresh_task_the_same_and_refuses_another(
+    tmp_path: Path, cache: Path, catalog: Catalog, language_model: Callable[..., str]
+) -> None:
+    def tuned(layers: int = 1) -> SequenceTask:
+        torch.manual_seed(0)
+        items = TextItems(catalog, 16, language_model("bert"), max_tokens=20, fresh=4)
+        apply(Lora(layers=layers), {"items": items})
+        return task(items=items)
+
+    sequences = Sequences(ten_users().items % 12 + 1, ten_users().offsets, ten_users().role, ten_users().users)
+    learner, fit = tuned(), trainer(tmp_path, 2)
+    fit.fit(learner, TrainBatches(sequences, 8, 10, seed=0))
+    fit.save_checkpoint(tmp_path / "lean.ckpt", weights_only=True)
+    saved = torch.load(tmp_path / "lean.ckpt", weights_only=True)["state_dict"]
+    assert set(saved) == {name for name, p in learner.named_parameters() if p.requires_grad}
+    assert not [name for name in saved if "bank" in name or "base_layer" in name or "metrics" in name]
+    other, evaluation = tuned(), EvalBatches(sequences, 2, 8, 10)
+    (before,) = fit.test(learner, evaluation, verbose=False)
+    scores = learner.rankings[0].scores
+    (after,) = trainer(tmp_path, 1).test(other, evaluation, ckpt_path=tmp_path / "lean.ckpt", verbose=False)
+    assert before == after
+    assert torch.allclose(other.rankings[0].scores, scores, atol=1e-6)
+    with pytest.raises(ValueError, match=r"^the checkpoint belongs to another configuration: lacks items.encoder"):
+        trainer(tmp_path, 1).test(tuned(2), evaluation, ckpt_path=tmp_path / "lean.ckpt", verbose=False)
+
+
+def test_metrics_with_equal_states_are_not_taken_for_one() -> None:
+    learner = task(metrics={"a": HitRate([1]), "b": HitRate([5])})
+    for rank in (torch.tensor([9, 9]), torch.tensor([3, 1])):  # equal after the first batch, not after the second
+        learner.val_metrics.update(Ranking(rank, rank.unsqueeze(1), rank.unsqueeze(1).float(), rank, rank))
+    assert {key: float(v) for key, v in learner.val_metrics.compute().items()} == {"hr@1": 0.25, "hr@5": 0.5}
+
+
+@pytest.mark.parametrize("choice", members("head"))
+def test_every_head_trains(choice: str) -> None:
+    learner = silent(task(head=member("head", choice)))
+    learner.training_step(training_batch(), 0).backward()
+    assert all(p.grad is not None for p in learner.parameters())
