@@ -21,7 +21,7 @@ from torch import Tensor, nn
 PAD = 0
 
 # columns of the canonical tables
-USER, ITEM, TIMESTAMP, ORDER = "user", "item", "timestamp", "order"
+USER, ITEM, TIMESTAMP, ORDER, PART = "user", "item", "timestamp", "order", "part"
 RATING, LABEL, EVENT, WEIGHT = "rating", "label", "event", "weight"
 
 Stage = Literal["val", "test"]

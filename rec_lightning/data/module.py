@@ -126,8 +126,9 @@ class RecData(LightningDataModule):
         for stage, role in (("train", 0), ("validation", 1), ("test", 2)):
             if not (sequences.role == role).any():
                 raise ValueError(
-                    f"{name} has no {stage} events under {type(self.split).__name__}: users need at least 3 "
-                    "events each for leave-one-out. Choose other data or another split."
+                    f"{name} has no {stage} events under {self.split}: leave-one-out needs users with at least 3 "
+                    "events, a share enough of what it is a share of. Choose other data, fewer filters or another "
+                    "split."
                 )
         if TrainBatches(sequences, self.max_length, self.batch_size, self.seed).targets == 0:
             raise ValueError(

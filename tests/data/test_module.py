@@ -63,8 +63,8 @@ def test_values_out_of_range(options: dict[str, Any], text: str) -> None:
     ("lengths", "text"),
     [
         ([], "given has no interactions: nothing to train on. Check the file and its filters."),
-        ([1, 1], "given has no validation events under LeaveOneOut: users need at least 3 events each"),
-        ([2, 2], "given has no validation events under LeaveOneOut"),
+        ([1, 1], "given has no validation events under LeaveOneOut(): leave-one-out needs users with at least"),
+        ([2, 2], "given has no validation events under LeaveOneOut()"),
         ([3, 3], "given: no user has two training events, so nothing can be trained. Choose other data or"),
     ],
 )
