@@ -1,0 +1,72 @@
+"""Strings as ids and numbers, without losing what an id says.
+
+An id becomes a whole number only where that loses nothing for any row: ``007`` and ``7`` stay two items.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+
+def as_ids(column: pl.Series) -> pl.Series:
+    """Ids as int64 where every one is a plain whole number, else as they are.
+
+    Example:
+        >>> as_ids(pl.Series(["7", "10", None])).to_list(), as_ids(pl.Series(["7", "07"])).to_list()
+        ([7, 10, None], ['7', '07'])
+    """
+    if column.dtype.is_integer():
+        return column.cast(pl.Int64)
+    if column.dtype != pl.String:
+        return column.cast(pl.String)
+    plain = column.str.contains(r"^(0|-?[1-9][0-9]{0,17})$").fill_null(True)
+    return column.cast(pl.Int64) if plain.all() else column
+
+
+def as_plain(column: pl.Series) -> pl.Series:
+    """A field of an item or a user: a number where every cell is one, else as it is.
+
+    Example:
+        >>> as_plain(pl.Series(["7", "9.50", None])).to_list(), as_plain(pl.Series(["02460", "7"])).to_list()
+        ([7.0, 9.5, None], ['02460', '7'])
+    """
+    if column.dtype != pl.String or column.null_count() == len(column):
+        return column
+    plain = column.str.contains(r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$").fill_null(True)
+    return as_numbers(column) if plain.all() else column
+
+
+def as_numbers(column: pl.Series) -> pl.Series:
+    """Numbers as int64 where all are whole, else float64; what is no finite number becomes null.
+
+    Example:
+        >>> as_numbers(pl.Series(["1", "2.0"])).to_list(), as_numbers(pl.Series(["1.5", "x"])).to_list()
+        ([1, 2], [1.5, None])
+    """
+    if column.dtype.is_temporal():
+        return column.cast(pl.Datetime("us")).dt.epoch("s")
+    if column.dtype.is_integer() or column.dtype == pl.Boolean:
+        return column.cast(pl.Int64)
+    if column.dtype == pl.String:
+        column = column.str.strip_chars()
+        whole = column.cast(pl.Int64, strict=False)
+        if whole.null_count() == column.null_count():
+            return whole
+    value = column.cast(pl.Float64, strict=False)
+    value = value.set(value.is_nan() | value.is_infinite(), None)
+    whole = value.cast(pl.Int64, strict=False)
+    same = whole.cast(pl.Float64) == value
+    return whole if same.all() and whole.null_count() == value.null_count() else value
+
+
+def as_seconds(column: pl.Series, unit: str) -> pl.Series:
+    """Times as seconds since 1970.
+
+    Args:
+        column: numbers or texts.
+        unit: ``seconds``, ``milliseconds``, or ``text`` for dates such as ``2014-01-31 12:00:00``.
+    """
+    if unit == "text" and column.dtype == pl.String:
+        return column.str.to_datetime(strict=False, time_unit="us").dt.epoch("s")
+    value = as_numbers(column)
+    return value // 1000 if unit == "milliseconds" else value
