@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csr_array
 from torch import Tensor
 
+from rec_lightning.baselines.interactions import seen_matrix, train_matrix
 from rec_lightning.contracts import Batch, Catalog, Sequences
 
 # B batch, N items, U users
@@ -48,11 +48,7 @@ class Ease:
                 f"EASE needs a matrix of {catalog.size} x {catalog.size}; baseline.max_items is {self.max_items}. "
                 "Raise it if the memory is there, or choose baseline=popularity."
             )
-        train = sequences.role == 0
-        user = np.repeat(np.arange(len(sequences.users)), np.diff(sequences.offsets))[train]
-        shape = (len(sequences.users), catalog.size + 1)
-        matrix = csr_array((np.ones(len(user)), (user, sequences.items[train])), shape=shape)
-        matrix.data[:] = 1.0  # a repeated event counts once
+        matrix = train_matrix(sequences, catalog.size)
         gram = (matrix.T @ matrix).toarray()[1:, 1:]
         gram[np.diag_indices_from(gram)] += self.regularization
         inverse = cho_solve(cho_factor(gram, overwrite_a=True), np.eye(catalog.size))
@@ -63,9 +59,5 @@ class Ease:
 
     def scores(self, batch: Batch) -> Tensor:
         """(B, N + 1)."""
-        assert batch.seen is not None
-        assert batch.seen_offsets is not None
-        row = torch.repeat_interleave(torch.arange(len(batch)), batch.seen_offsets.diff())
-        history = torch.zeros(len(batch), len(self._weights))
-        history[row, batch.seen] = 1.0
-        return history @ self._weights
+        seen = seen_matrix(batch, len(self._weights) - 1)
+        return torch.from_numpy(seen.toarray().astype(np.float32)) @ self._weights
