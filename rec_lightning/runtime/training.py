@@ -141,7 +141,7 @@ def _quieten() -> None:
         "Checkpoint directory .* exists and is not empty",  # a resumed run
         "The number of training batches .* is smaller than the logging interval",
         "Experiment logs directory .* exists and is not empty",  # a resumed run
-        "It is recommended to use `self.log(.*sync_dist=True",  # metrics are reduced before they are logged
+        "It is recommended to use .self.log.*sync_dist=True",  # metrics are reduced before they are logged
         ".*isinstance.treespec, LeafSpec.* is deprecated",  # Lightning's own call
     ):
         warnings.filterwarnings("ignore", text)
