@@ -258,8 +258,16 @@ class ItemEncoder(Tunable, Protocol):
 class Backbone(Tunable, Protocol):
     """How a history becomes states."""
 
+    def pose(self, batch: Batch) -> Batch:
+        """A training batch with the targets that may be asked for at once; a causal backbone gives it back as it is."""
+        ...
+
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
-        """(B, L, D) vectors of the history -> (B, L, D); position t sees items up to t only."""
+        """(B, L, D) vectors of the history -> (B, L, D), no state seeing its own target.
+
+        Where every target is asked for, position t sees items up to t only. In evaluation, ``target`` being (B,),
+        the state at ``length - 1`` is the one that counts.
+        """
         ...
 
 

@@ -59,6 +59,10 @@ class FMLP(nn.Module):
         """Puts another module in its place."""
         self.blocks = module  # type: ignore[assignment]
 
+    def pose(self, batch: Batch) -> Batch:
+        """All targets at once."""
+        return batch
+
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D); the states at padded positions mean nothing.
 

@@ -54,6 +54,10 @@ class GRU4Rec(nn.Module):
         """Puts another module in its place."""
         self.gru = module  # type: ignore[assignment]
 
+    def pose(self, batch: Batch) -> Batch:
+        """All targets at once."""
+        return batch
+
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D); the states at padded positions mean nothing."""
         hidden, _ = self.gru(self.dropout(item_vectors))  # (B, L, H); right-padded, so no packing is needed

@@ -63,6 +63,10 @@ class MeanPooling(nn.Module):
         """Puts another module in its place."""
         self.net = module  # type: ignore[assignment]
 
+    def pose(self, batch: Batch) -> Batch:
+        """All targets at once."""
+        return batch
+
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D); the states at padded positions mean nothing."""
         place = torch.arange(item_vectors.shape[1], device=item_vectors.device)

@@ -80,6 +80,7 @@ class SequenceTask(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean loss over the positions with a target."""
+        batch = self.backbone.pose(batch)
         counts = batch.target > 0  # (B, L)
         aim = batch.target[counts]  # (P,)
         negatives = self.loss.negatives(aim, self.items.size)

@@ -12,6 +12,7 @@ from rec_lightning.contracts import Backbone, Batch
 from tests.members import member, members
 
 BACKBONES = members("backbone")
+CAUSAL = [choice for choice in BACKBONES if choice != "bert4rec"]  # those that are asked for every target at once
 Make = Callable[..., Batch]
 
 
@@ -44,7 +45,7 @@ def test_shape_and_the_same_answer_twice_in_eval(choice: str, batch: Make, vecto
     assert torch.equal(found, states(backbone, many, vectors))
 
 
-@pytest.mark.parametrize("choice", BACKBONES)
+@pytest.mark.parametrize("choice", CAUSAL)
 def test_a_later_item_never_changes_an_earlier_state(choice: str, batch: Make, vectors: Tensor) -> None:
     backbone, many = made(choice), batch([8, 8], 30)
     before = states(backbone, many, vectors)
@@ -57,7 +58,7 @@ def test_a_later_item_never_changes_an_earlier_state(choice: str, batch: Make, v
         assert (after[:, t] - before[:, t]).abs().amax() > 1e-4  # and the item itself does
 
 
-@pytest.mark.parametrize("choice", BACKBONES)
+@pytest.mark.parametrize("choice", CAUSAL)
 def test_no_gradient_reaches_a_later_item(choice: str, batch: Make, vectors: Tensor) -> None:
     backbone, many = made(choice), batch([8], 30)
     inputs = nn.functional.embedding(many.history, vectors).requires_grad_()
@@ -65,6 +66,31 @@ def test_no_gradient_reaches_a_later_item(choice: str, batch: Make, vectors: Ten
     assert inputs.grad is not None
     assert not inputs.grad[:, 4:].any()
     assert inputs.grad[:, :4].abs().sum(2).all()
+
+
+@pytest.mark.parametrize("choice", BACKBONES)
+def test_no_state_sees_its_own_target(choice: str, batch: Make, vectors: Tensor) -> None:
+    backbone, many = made(choice), batch([8, 5, 1], 30)
+    torch.manual_seed(0)
+    posed = backbone.pose(many)
+    assert (posed is many) == (choice in CAUSAL)
+    inputs = nn.functional.embedding(many.history, vectors).requires_grad_()
+    states = backbone.states(posed, inputs)
+    for row, t in (posed.target > 0).nonzero().tolist():
+        (gradient,) = torch.autograd.grad(states[row, t].sum(), inputs, retain_graph=True)
+        assert not gradient[row, t + 1 : t + 2].any()
+        assert gradient[row].any() or choice not in CAUSAL
+        assert not gradient[[r for r in range(3) if r != row]].any()  # nor anything of another user
+
+
+@pytest.mark.parametrize("choice", BACKBONES)
+def test_a_batch_is_posed_without_being_changed(choice: str, batch: Make) -> None:
+    many = batch([8, 5, 1], 30)
+    before = many.target.clone()
+    posed = made(choice).pose(many)
+    assert torch.equal(many.target, before)
+    assert (posed.target > 0).any(1).all()
+    assert torch.equal(posed.target[posed.target > 0], before[posed.target > 0])
 
 
 @pytest.mark.parametrize("choice", BACKBONES)

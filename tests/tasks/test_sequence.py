@@ -102,7 +102,8 @@ def test_ten_users_are_learnt_by_heart_with_every_backbone(choice: str, tmp_path
         sequences.items, sequences.offsets, np.tile(np.array([0] * 5 + [1, 2, 2], np.int8), 10), sequences.users
     )
     torch.manual_seed(0)
-    learner, fit = task(backbone=member("backbone", choice), lr=0.02), trainer(tmp_path, 80)
+    backbone = member("backbone", choice, "backbone.dropout=0.0")
+    learner, fit = task(backbone=backbone, lr=0.005), trainer(tmp_path, 300)
     fit.fit(learner, TrainBatches(sequences, 8, 10, seed=0))
     (found,) = fit.validate(learner, EvalBatches(known, 1, 8, 10), verbose=False)
     assert found["val/hr@1"] > 0.85
