@@ -78,7 +78,8 @@ class AmazonReviews:
     ) -> None:
         if release not in _RELEASES:
             raise ValueError(
-                f"data.source.release must be one of {', '.join(map(str, _RELEASES))}, got {release}. Set data.source.release."
+                f"data.source.release must be one of {', '.join(map(str, _RELEASES))}, got {release}. "
+                "Set data.source.release."
             )
         Broken(max_broken, "data.source.max_broken")
         self.path, self.release, self.metadata, self.max_broken = path, release, metadata, max_broken
