@@ -1,12 +1,12 @@
 """BERT4Rec: a transformer that sees both sides, trained to fill in masked items.
 
 Paper: F. Sun, J. Liu, J. Wu, C. Pei, X. Lin, W. Ou and P. Jiang, "BERT4Rec: Sequential Recommendation with
-Bidirectional Encoder Representations from Transformer", RecSys 2019, https://arxiv.org/abs/1904.06690; how long and with
-what share of masks it must be trained: A. Petrov and C. Macdonald, "A Systematic Review and Replicability Study of
-BERT4Rec for Sequential Recommendation", RecSys 2022, https://arxiv.org/abs/2207.07483. What differs: masks are drawn
-anew in every step, where the official code draws ten copies beforehand; a row without a mask masks its last target, in
-place of extra rows that do; a mask is always the mask, never a random item; the first item of a window is never a
-target; scores have no bias of the item.
+Bidirectional Encoder Representations from Transformer", RecSys 2019, https://arxiv.org/abs/1904.06690; how long and
+with what share of masks it must be trained: A. Petrov and C. Macdonald, "A Systematic Review and Replicability Study
+of BERT4Rec for Sequential Recommendation", RecSys 2022, https://arxiv.org/abs/2207.07483. What differs: masks are
+drawn anew in every step, where the official code draws ten copies beforehand; a row without a mask masks its last
+target, in place of extra rows that do; a mask is always the mask, never a random item; the first item of a window is
+never a target; scores have no bias of the item.
 
 Relations: ``sasrec`` sees one side and trains every position in every step, so it needs far fewer epochs.
 """
