@@ -23,13 +23,13 @@ MODELS = {
 Run = Callable[..., int]
 
 
-def options(model: str, bert: Path, run_dir: Path) -> list[str]:
+def options(model: str, bert: str, run_dir: Path) -> list[str]:
     text = [f"items.model={bert}"] if model == "text" else []
     return [*SMALL, *MODELS[model], *text, f"run_dir={run_dir}"]
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(train: Run, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def uninterrupted(train: Run, tiny_bert: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {model: tmp_path_factory.mktemp(model) / "run" for model in MODELS}
     for model, folder in folders.items():
         assert train(*options(model, tiny_bert, folder)) == 0
@@ -59,7 +59,7 @@ KILLS = {
 @pytest.mark.parametrize("moment", KILLS.values(), ids=KILLS.keys())
 @pytest.mark.parametrize("model", MODELS)
 def test_a_killed_run_ends_as_an_uninterrupted_one(
-    model: str, moment: str, train: Run, tiny_bert: Path, uninterrupted: dict[str, Path], tmp_path: Path
+    model: str, moment: str, train: Run, tiny_bert: str, uninterrupted: dict[str, Path], tmp_path: Path
 ) -> None:
     line = options(model, tiny_bert, tmp_path / "run")
     assert train(*line, kill=moment) == -9
@@ -70,7 +70,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(
 
 
 def test_steps_after_the_last_resume_point_are_repeated(
-    train: Run, tiny_bert: Path, uninterrupted: dict[str, Path], tmp_path: Path
+    train: Run, tiny_bert: str, uninterrupted: dict[str, Path], tmp_path: Path
 ) -> None:
     # no resume point but the one at the end of training: everything before it is done again
     line = [*options("id", tiny_bert, tmp_path / "run"), "checkpoint_seconds=1000"]
@@ -80,7 +80,7 @@ def test_steps_after_the_last_resume_point_are_repeated(
     assert_same_end(uninterrupted["id"], tmp_path / "run")
 
 
-def test_killed_twice(train: Run, tiny_bert: Path, uninterrupted: dict[str, Path], tmp_path: Path) -> None:
+def test_killed_twice(train: Run, tiny_bert: str, uninterrupted: dict[str, Path], tmp_path: Path) -> None:
     line = options("id", tiny_bert, tmp_path / "run")
     assert train(*line, kill="on_train_batch_end@3") == -9
     assert train(*line, kill="on_train_batch_end@12") == -9
@@ -88,7 +88,7 @@ def test_killed_twice(train: Run, tiny_bert: Path, uninterrupted: dict[str, Path
     assert_same_end(uninterrupted["id"], tmp_path / "run")
 
 
-def test_early_stopping_counts_over_a_kill(train: Run, tiny_bert: Path, tmp_path: Path) -> None:
+def test_early_stopping_counts_over_a_kill(train: Run, tiny_bert: str, tmp_path: Path) -> None:
     # a rate of almost zero never improves, so two validations without progress end the run
     early = ["optimizer.lr=1e-9", "callbacks.early_stopping.patience=1"]
     whole = [*options("id", tiny_bert, tmp_path / "whole"), *early]
@@ -101,7 +101,7 @@ def test_early_stopping_counts_over_a_kill(train: Run, tiny_bert: Path, tmp_path
     assert steps[0] == steps[1]
 
 
-def test_a_complete_run_is_shown_and_not_touched(train: Run, uninterrupted: dict[str, Path], tiny_bert: Path) -> None:
+def test_a_complete_run_is_shown_and_not_touched(train: Run, uninterrupted: dict[str, Path], tiny_bert: str) -> None:
     folder = uninterrupted["id"]
     before = {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
     assert train(*options("id", tiny_bert, folder)) == 0
