@@ -22,7 +22,7 @@ class GBCE(nn.Module):
     """Mean over positions of ``-(beta log sigmoid(s) + sum_k log(1 - sigmoid(s_k))) / (1 + K)``.
 
     Args:
-        count: negatives, K; at least 1 and fewer than the catalogue's other items.
+        count: negatives, K; at least 1.
         calibration: t in [0, 1]; 0 is plain cross-entropy, 1 makes the probabilities those of all negatives.
         shared: the same negatives for all positions of a step.
 
@@ -37,22 +37,14 @@ class GBCE(nn.Module):
         self.uniform, self.calibration = Uniform(count, shared), calibration
 
     def negatives(self, target: Tensor, catalog_size: int) -> Negatives:
-        """(P,) -> items (K,) or (P, K).
-
-        Raises:
-            ValueError: as many negatives as items, so that the sampling rate would be above 1.
-        """
-        if self.uniform.count >= catalog_size:
-            raise ValueError(
-                f"loss.count must be 1..catalogue size - 1 ({catalog_size - 1}), got {self.uniform.count}. "
-                "Set loss.count."
-            )
+        """(P,) -> items (K,) or (P, K)."""
         return self.uniform.draw(target, catalog_size)
 
     def forward(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: Negatives) -> Tensor:
         """(P, D), (M, D), (P,) rows of keys, negatives as rows of keys -> scalar."""
         scores, hit = negative_scores(queries, keys, target, negatives)
-        beta = 1 - self.calibration * (1 - negatives.rate.select(-1, 0))  # () or (P,)
+        # drawn with replacement, there may be more negatives than items: then nothing is left to make up for
+        beta = 1 - self.calibration * (1 - negatives.rate.select(-1, 0).clamp(max=1))  # () or (P,)
         positive = beta * F.softplus(-target_scores(queries, keys, target))
         each = positive + F.softplus(scores).masked_fill(hit, 0).sum(1)
         return each.mean() / (1 + scores.shape[1])
