@@ -8,15 +8,14 @@ so that what lies below can be cached.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.tuners_utils import BaseTunerLayer
+from peft import LoraConfig
 from torch import nn
-from transformers.pytorch_utils import Conv1D  # the linear layer of GPT-2
 
 from rec_lightning.contracts import Target
+from rec_lightning.tuning.adapters import folded, inject, transposed
+from rec_lightning.tuning.layers import check_positive, check_share, linear_layers
 
 
 class Lora:
@@ -45,11 +44,8 @@ class Lora:
         layers: int | None = None,
         lr_factor: float = 1.0,
     ) -> None:
-        for name, value in (("rank", rank), ("alpha", alpha), ("layers", layers), ("lr_factor", lr_factor)):
-            if value is not None and value <= 0:
-                raise ValueError(f"tuning.{name} must be positive, got {value}. Set tuning.{name}.")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"tuning.dropout must be in [0, 1), got {dropout}. Set tuning.dropout.")
+        check_positive({"rank": rank, "alpha": alpha, "layers": layers, "lr_factor": lr_factor})
+        check_share({"dropout": dropout})
         self.target: Target = target
         self.rank, self.alpha, self.dropout = rank, alpha, dropout
         self.modules, self.layers, self.lr_factor = modules, layers, lr_factor
@@ -60,57 +56,17 @@ class Lora:
         Raises:
             ValueError: no linear layer matches, or the trunk has fewer layers than asked for.
         """
-        trunk.requires_grad_(False)
-        found = [n for n, m in trunk.named_modules() if isinstance(m, (nn.Linear, Conv1D))]
-        if not found:
-            raise ValueError(
-                f"tuning=lora needs linear layers, and {name} ({_describe(trunk)}) has none. "
-                "Set tuning=full, or choose items with an encoder (items=text), or tuning.target=backbone."
-            )
-        matched = [n for n in found if self.modules is None or any(part in n for part in self.modules)]
-        matched = self._topmost(matched, found, name)
-        if not matched:
-            where = "" if self.layers is None else f" of the topmost {self.layers} layers"
-            raise ValueError(
-                f"tuning.modules={list(self.modules or [])} matches none of the linear layers{where} of {name}; they "
-                f"are called {', '.join(sorted({n.rsplit('.', 1)[-1] for n in found}))}. Set tuning.modules."
-            )
+        matched = linear_layers(trunk, "lora", name, self.modules, self.layers)
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]  # any number will do
             lora_dropout=self.dropout,
             target_modules=matched,
             bias="none",
-            fan_in_fan_out=all(isinstance(trunk.get_submodule(n), Conv1D) for n in matched),
+            fan_in_fan_out=transposed(trunk, matched),
         )
-        inject_adapter_in_model(config, trunk)
-        return trunk
-
-    def _topmost(self, matched: list[str], found: list[str], trunk_name: str) -> list[str]:
-        if self.layers is None:
-            return matched
-        count = max((_layer(n) for n in found), default=-1) + 1
-        if self.layers > count:
-            raise ValueError(
-                f"tuning.layers must be 1..{count}, the layers of {trunk_name}, got {self.layers}. Set tuning.layers."
-            )
-        return [n for n in matched if _layer(n) >= count - self.layers]
+        return inject(config, trunk)
 
     def merge(self, trunk: nn.Module) -> nn.Module:
         """Adds each update to its layer's weight and takes the adapter away; same outputs up to rounding."""
-        for name, module in list(trunk.named_modules()):
-            if isinstance(module, BaseTunerLayer):
-                module.merge()
-                parent = trunk.get_submodule(name.rpartition(".")[0])
-                setattr(parent, name.rpartition(".")[2], module.get_base_layer())
-        return trunk
-
-
-def _describe(trunk: nn.Module) -> str:
-    return ", ".join(sorted({type(m).__name__ for m in trunk.modules() if not list(m.children())})) or "empty"
-
-
-def _layer(name: str) -> int:
-    # the first number in a dotted name; -1 where there is none
-    found = re.search(r"(?:^|\.)(\d+)\.", name)
-    return int(found[1]) if found else -1
+        return folded(trunk)
