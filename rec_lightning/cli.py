@@ -19,7 +19,12 @@ from rec_lightning import __version__
 from rec_lightning.runtime.options import conf_dir, list_options, list_parts, read_root
 from rec_lightning.runtime.refusal import Refusal
 
-VERBS = {"train": "rec_lightning.train", "baseline": "rec_lightning.baseline", "demo": "rec_lightning.demo"}
+VERBS = {
+    "train": "rec_lightning.train",
+    "baseline": "rec_lightning.baseline",
+    "demo": "rec_lightning.demo",
+    "audit": "rec_lightning.audit",
+}
 
 EXAMPLES = """Examples:
   rec-lightning demo

@@ -82,9 +82,9 @@ def test_nothing_said_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             "trian",
-            "error: unknown verb trian; nearest: train. Verbs: train, baseline, demo. See rec-lightning --help.\n",
+            "error: unknown verb trian; nearest: train. Verbs: train, baseline, demo, audit. See rec-lightning --help.\n",
         ),
-        ("zzz", "error: unknown verb zzz. Verbs: train, baseline, demo. See rec-lightning --help.\n"),
+        ("zzz", "error: unknown verb zzz. Verbs: train, baseline, demo, audit. See rec-lightning --help.\n"),
     ],
 )
 def test_unknown_verb(verb: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
