@@ -93,9 +93,9 @@ class Sequences:
     users: pl.Series
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen, since Lightning's plugins for other precisions refuse to go through a frozen one
 class Batch:
-    """One batch; indices only. Moves to a device and pins as one thing.
+    """One batch; indices only. Moves to a device and pins as one thing. Nothing may change it.
 
     Args:
         user: (B,) int64 row of the user in ``Sequences.users``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from hydra.utils import instantiate
@@ -17,6 +18,12 @@ def members(group: str) -> list[str]:
     return sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
 
 
+@cache
+def composed(group: str, choice: str, *overrides: str, root: str = "train") -> Any:
+    """The config of one choice, as a user would get it."""
+    return compose(root, [*SMALL[root], f"{group}={choice}", *overrides])[group]
+
+
 def member(group: str, choice: str, *overrides: str, root: str = "train") -> Any:
     """One choice, made as a run would make it."""
-    return instantiate(compose(root, [*SMALL[root], f"{group}={choice}", *overrides])[group])
+    return instantiate(composed(group, choice, *overrides, root=root))

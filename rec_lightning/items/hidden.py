@@ -124,7 +124,7 @@ def _encode(encoder: nn.Module, tokens: Tokens, pool: Pool) -> Tensor:
     with _still(encoder) as device:
         for rows, ids, mask in tokens.chunks(torch.arange(len(tokens.length), device=device)):
             parts.append((rows, pool(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask)))
-        out = torch.zeros(len(tokens.length), parts[0][1].shape[1], device=device)
+        out = torch.zeros(len(tokens.length), parts[0][1].shape[1], device=device, dtype=torch.float32)
         for rows, pooled in parts:
             out[rows] = pooled.float()
     return out
@@ -137,7 +137,7 @@ def _below(encoder: nn.Module, tokens: Tokens, border: int) -> Tensor:
             with stopped_before(encoder, border) as caught:
                 encoder(input_ids=ids, attention_mask=mask)
             if not len(out):
-                out = torch.zeros(len(tokens.flat), caught[0].shape[2])
+                out = torch.zeros(len(tokens.flat), caught[0].shape[2], dtype=torch.float32)
             place = tokens.offsets[rows.cpu()].unsqueeze(1) + torch.arange(mask.shape[1])
             real = mask.bool().cpu()
             out[place[real]] = caught[0].float().cpu()[real]

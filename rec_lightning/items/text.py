@@ -34,6 +34,14 @@ from rec_lightning.items.tokens import Tokens
 Pooling = Literal["mean", "cls", "last"]
 
 
+class _Inactive(nn.Dropout):
+    """A dropout of 0, which torch would still draw a mask for while training."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input."""
+        return x
+
+
 class TextItems(nn.Module):
     """Text -> tokens -> encoder -> pooling -> projection.
 
@@ -83,9 +91,9 @@ class TextItems(nn.Module):
                 f"items.max_tokens must be {least}..{most}, what {model} takes, got {max_tokens}. Set items.max_tokens."
             )
         encoder.pooler = None  # type: ignore[assignment]  # unused here, and would count as trained without ever moving
-        for module in encoder.modules():
+        for name, module in list(encoder.named_modules()):
             if isinstance(module, nn.Dropout):
-                module.p = dropout
+                encoder.set_submodule(name, nn.Dropout(dropout) if dropout else _Inactive(0.0))
             elif isinstance(getattr(module, "attention_dropout", None), float):  # a decoder's, which is no module
                 module.attention_dropout = dropout  # type: ignore[assignment]
         self.width, self.pooling, self.fresh, self.size = width, pooling, fresh, catalog.size

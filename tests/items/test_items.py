@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from rec_lightning.contracts import Catalog, ItemEncoder
-from rec_lightning.runtime.composition import compose
-from tests.members import member, members
+from tests.members import composed, member, members
 
 ITEMS = members("items")
 
@@ -21,7 +20,7 @@ def make(cache: Path, catalog: Catalog, language_model: Callable[..., str]) -> C
     """Each choice with the tiny language model wherever a model and a template are asked for."""
 
     def build(choice: str) -> ItemEncoder:
-        config, overrides = compose("train", [f"items={choice}"])["items"], list[str]()
+        config, overrides = composed("items", choice), list[str]()
         for path in ("items", *(f"items.parts.{name}" for name in config.get("parts", {}))):
             node = config if path == "items" else config.parts[path.rpartition(".")[2]]
             given = {"model": language_model("bert"), "template": '"{title}"', "max_tokens": 20, "fresh": 4}

@@ -314,3 +314,17 @@ def test_a_model_that_is_nowhere(
 def test_a_model_without_layers() -> None:
     with pytest.raises(ValueError, match=r"^Linear has no list of layers, so it cannot be tuned layer by layer.$"):
         layers_of(nn.Linear(2, 2))
+
+
+def test_a_dropout_of_zero_draws_nothing_and_another_one_does(
+    catalog: Catalog, language_model: Callable[..., str], cache: Path
+) -> None:
+    def spread(dropout: float) -> float:
+        items = TextItems(catalog, 8, language_model("bert"), "{title}", dropout=dropout, fresh=None).train()
+        before = torch.get_rng_state()
+        tables = [items.table() for _ in range(2)]
+        assert torch.equal(before, torch.get_rng_state()) == (dropout == 0)
+        return float((tables[0] - tables[1]).abs().max())
+
+    assert spread(0.0) == 0
+    assert spread(0.3) > 0

@@ -12,8 +12,7 @@ from torch import Tensor
 from rec_lightning.contracts import Negatives
 from rec_lightning.losses.chunked_softmax import ChunkedSoftmax
 from rec_lightning.losses.full_softmax import FullSoftmax
-from rec_lightning.runtime.composition import compose
-from tests.members import member, members
+from tests.members import composed, member, members
 
 LOSSES = members("loss")
 
@@ -83,7 +82,7 @@ def test_chunked_takes_sides_of_two_precisions_under_autocast(sides: tuple[torch
 def drawn(choice: str, target: Tensor, items: int) -> tuple[Any, Negatives | None]:
     """A loss and its negatives, of which some equal a target."""
     torch.manual_seed(0)
-    loss = member("loss", choice, *(["loss.count=5"] if "count" in compose("train", [f"loss={choice}"]).loss else []))
+    loss = member("loss", choice, *(["loss.count=5"] if "count" in composed("loss", choice) else []))
     negatives = loss.negatives(target, items)
     if negatives is not None and negatives.items.ndim == 1:
         negatives.items[0] = target[2]

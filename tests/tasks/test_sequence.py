@@ -24,12 +24,12 @@ from rec_lightning.losses.sampled_softmax import SampledSoftmax
 from rec_lightning.metrics.hit_rate import HitRate
 from rec_lightning.metrics.ndcg import NDCG
 from rec_lightning.ranking.topk import TopK
-from rec_lightning.runtime.composition import compose
 from rec_lightning.runtime.schedules import warmup
 from rec_lightning.tasks.sequence import SequenceTask
 from rec_lightning.tuning.apply import apply
+from rec_lightning.tuning.frozen import Frozen
 from rec_lightning.tuning.lora import Lora
-from tests.members import member, members
+from tests.members import composed, member, members
 
 N = 30
 
@@ -60,8 +60,9 @@ def task(loss: Any = None, items: Any = None, backbone: Any = None, lr: float = 
     )
 
 
-def trainer(folder: Path, epochs: int) -> Trainer:
+def trainer(folder: Path, epochs: int, precision: Any = "32-true") -> Trainer:
     return Trainer(
+        precision=precision,
         max_epochs=epochs,
         accelerator="cpu",
         logger=False,
@@ -83,7 +84,7 @@ def test_ten_users_are_learnt_by_heart_with_every_loss(choice: str, tmp_path: Pa
     known = Sequences(
         sequences.items, sequences.offsets, np.tile(np.array([0] * 5 + [1, 2, 2], np.int8), 10), sequences.users
     )
-    few = ["loss.count=4"] if "count" in compose("train", [f"loss={choice}"]).loss else []
+    few = ["loss.count=4"] if "count" in composed("loss", choice) else []
     learner, fit = task(member("loss", choice, *few), lr=0.005), trainer(tmp_path, 300)
     batches = TrainBatches(sequences, 8, 10, seed=0)
     losses = list[float]()
@@ -240,3 +241,18 @@ def test_every_head_trains(choice: str) -> None:
     learner = silent(task(head=member("head", choice)))
     learner.training_step(training_batch(), 0).backward()
     assert all(p.grad is not None for p in learner.parameters())
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+@pytest.mark.parametrize("layers", [0, 1])
+def test_other_precisions_train_and_evaluate(
+    precision: Any, layers: int, tmp_path: Path, cache: Path, catalog: Catalog, language_model: Callable[..., str]
+) -> None:
+    items = TextItems(catalog, 16, language_model("bert"), max_tokens=20, fresh=4)
+    apply(Lora(layers=1) if layers else Frozen(), {"items": items})
+    learner, fit = task(items=items), trainer(tmp_path, 2, precision)
+    sequences = Sequences(ten_users().items % 12 + 1, ten_users().offsets, ten_users().role, ten_users().users)
+    fit.fit(learner, TrainBatches(sequences, 8, 10, seed=0))
+    (found,) = fit.test(learner, EvalBatches(sequences, 2, 8, 10), verbose=False)
+    assert 0 <= found["test/ndcg@5"] <= 1
+    assert all(torch.isfinite(p).all() for p in learner.parameters())
