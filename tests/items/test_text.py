@@ -320,7 +320,9 @@ def test_a_dropout_of_zero_draws_nothing_and_another_one_does(
     catalog: Catalog, language_model: Callable[..., str], cache: Path
 ) -> None:
     def spread(dropout: float) -> float:
-        items = TextItems(catalog, 8, language_model("bert"), "{title}", dropout=dropout, fresh=None).train()
+        items = TextItems(
+            catalog, 8, language_model("bert"), "{title}", max_tokens=8, dropout=dropout, fresh=None
+        ).train()
         before = torch.get_rng_state()
         tables = [items.table() for _ in range(2)]
         assert torch.equal(before, torch.get_rng_state()) == (dropout == 0)
