@@ -95,7 +95,7 @@ class TextItems(nn.Module):
             if isinstance(module, nn.Dropout):
                 encoder.set_submodule(name, nn.Dropout(dropout) if dropout else _Inactive(0.0))
             elif isinstance(getattr(module, "attention_dropout", None), float):  # a decoder's, which is no module
-                module.attention_dropout = dropout  # type: ignore[assignment]
+                module.attention_dropout = dropout
         self.width, self.pooling, self.fresh, self.size = width, pooling, fresh, catalog.size
         self.encoder: nn.Module = encoder
         self.tokens = Tokens(tokenizer, texts, max_tokens, chunk_tokens)

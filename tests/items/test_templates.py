@@ -35,7 +35,7 @@ def test_texts(template: str, texts: list[str]) -> None:
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
-        ("{titel}", "names 'titel', which the item table does not have. Columns: item, title, year, genres, n."),
+        ("{film}", "names 'film', which the item table does not have. Columns: item, title, year, genres, n."),
         ("{}", "names '', which the item table does not have. Columns: item, title, year, genres, n."),
         ("{title.x}", "names 'title.x', which the item table does not have. Columns: item, title, year, genres, n."),
         ("a film", "names no column. Columns: item, title, year, genres, n."),
