@@ -1,0 +1,54 @@
+"""Houlsby adapters: a bottleneck after the attention and after the feed-forward part of each layer.
+
+Paper: N. Houlsby et al., "Parameter-Efficient Transfer Learning for NLP", ICML 2019, https://arxiv.org/abs/1902.00751.
+What differs: the norms stay frozen; GELU between; the up projection starts at zero, not near it; the bottleneck comes
+right after the last linear layer, before the dropout.
+Relations: ``pfeiffer`` has half of them, ``parallel`` puts them beside.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from rec_lightning.contracts import Target
+from rec_lightning.tuning.bottleneck import After, ends
+from rec_lightning.tuning.layers import check_positive
+
+
+class Houlsby:
+    """Freezes the trunk and adds bottlenecks after attention and feed-forward.
+
+    Args:
+        target: ``items`` (their encoder), ``backbone`` or ``all``.
+        width: of the bottleneck; at least 1.
+        layers: how many of the trunk's topmost layers to touch; null for all.
+        lr_factor: learning rate of the adapters relative to the optimizer's; positive.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    foldable = False
+
+    def __init__(
+        self, target: Target = "items", width: int = 16, layers: int | None = None, lr_factor: float = 1.0
+    ) -> None:
+        check_positive({"width": width, "layers": layers, "lr_factor": lr_factor})
+        self.target: Target = target
+        self.width, self.layers, self.lr_factor = width, layers, lr_factor
+
+    def __call__(self, trunk: nn.Module, name: str, pretrained: bool) -> nn.Module:
+        """Puts the adapters in place.
+
+        Raises:
+            ValueError: no such layer is known by name, or the trunk has fewer layers than asked for.
+        """
+        places = ends(trunk, "houlsby", name, self.layers, attention=True, ffn=True)
+        trunk.requires_grad_(False)
+        for place in places:
+            trunk.set_submodule(place, After(trunk.get_submodule(place), self.width))
+        return trunk
+
+    def merge(self, trunk: nn.Module) -> nn.Module:
+        """Keeps the adapters, which no weight can take up: same outputs, not from plain layers."""
+        return trunk
