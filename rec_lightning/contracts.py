@@ -6,7 +6,7 @@ needs no padding mask. Nothing of this project is imported here, and every room 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -199,6 +199,14 @@ class Step(Protocol):
         ...
 
 
+class Guard(Protocol):
+    """Protects people before anything else sees the data. ``repr`` tells all its options and no secret."""
+
+    def __call__(self, tables: Tables) -> Tables:
+        """The tables with less said about people."""
+        ...
+
+
 class Split(Protocol):
     """Gives every event of the sorted sequences its role. ``repr`` tells all its options.
 
@@ -306,11 +314,23 @@ class Loss(Protocol):
         ...
 
 
+# one for all, or a function of the trunk that gives one for each parameter's name
+LrFactor = float | Callable[[nn.Module], Mapping[str, float]]
+
+
 class Tuning(Protocol):
-    """One fine-tuning method: decides what trains inside a trunk."""
+    """One fine-tuning method: decides what trains inside a trunk.
+
+    A method that changes the output before any step says ``changes_output = True``; one whose ``merge`` must keep
+    what it added says ``foldable = False``.
+    """
 
     target: Target
-    lr_factor: float  # learning rate of what it trains inside a pretrained trunk, relative to the optimizer's
+
+    @property
+    def lr_factor(self) -> LrFactor:
+        """Learning rate of what it trains inside a pretrained trunk, relative to the optimizer's."""
+        ...
 
     def __call__(self, trunk: nn.Module, name: str, pretrained: bool) -> nn.Module:
         """Prepares the trunk in place or wraps it. Raises ValueError when it matched nothing."""

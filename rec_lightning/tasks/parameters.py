@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from rec_lightning.contracts import LrFactor
 
-def parameter_groups(module: nn.Module, trunks: Sequence[nn.Module], lr_factor: float) -> list[dict[str, Any]]:
-    """Up to four groups: inside or outside the pretrained trunks, matrices or vectors.
+
+def parameter_groups(module: nn.Module, trunks: Sequence[nn.Module], lr_factor: LrFactor) -> list[dict[str, Any]]:
+    """Groups by rate inside the pretrained trunks or outside, matrices or vectors.
 
     Args:
         module: everything.
@@ -20,16 +22,20 @@ def parameter_groups(module: nn.Module, trunks: Sequence[nn.Module], lr_factor: 
     Raises:
         ValueError: nothing trains.
     """
-    inside = {id(p) for trunk in trunks for p in trunk.parameters()}
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    inside = dict[int, float]()
+    for trunk in trunks:
+        names = [name for name, _ in trunk.named_parameters()]
+        rates = lr_factor(trunk) if callable(lr_factor) else dict.fromkeys(names, lr_factor)
+        inside |= {id(p): rates[name] for name, p in trunk.named_parameters()}
+    groups: dict[tuple[float | None, bool], list[nn.Parameter]] = {}
     for parameter in module.parameters():
         if parameter.requires_grad:
-            groups.setdefault((id(parameter) in inside, parameter.ndim >= 2), []).append(parameter)
+            groups.setdefault((inside.get(id(parameter)), parameter.ndim >= 2), []).append(parameter)
     if not groups:
         raise ValueError("nothing trains: every parameter is frozen. Choose another tuning.")
     return [
-        {"params": params, "lr_factor": lr_factor if pretrained else 1.0} | ({} if matrix else {"weight_decay": 0.0})
-        for (pretrained, matrix), params in groups.items()
+        {"params": params, "lr_factor": 1.0 if factor is None else factor} | ({} if matrix else {"weight_decay": 0.0})
+        for (factor, matrix), params in groups.items()
     ]
 
 

@@ -21,6 +21,7 @@ from rec_lightning.contracts import (
     Head,
     ItemEncoder,
     Loss,
+    LrFactor,
     OptimizerFactory,
     Ranking,
     SchedulerFactory,
@@ -61,7 +62,7 @@ class SequenceTask(LightningModule):
         metrics: Mapping[str, Metric],
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory,
-        lr_factor: float = 1.0,
+        lr_factor: LrFactor = 1.0,
     ) -> None:
         super().__init__()
         self.items, self.backbone, self.head, self.loss = items, backbone, head, loss

@@ -76,6 +76,25 @@ def layer_of(name: str) -> int:
     return int(found[1]) if found else -1
 
 
+def heights(trunk: nn.Module, method: str, name: str) -> dict[str, int]:
+    """Parameter name -> its layer counted from 1; 0 below all layers, the topmost layer's above them.
+
+    Raises:
+        ValueError: no parameter's name has the number of a layer.
+    """
+    found = {n: layer_of(n) + 1 for n, _ in trunk.named_parameters()}
+    top, begun = max(found.values(), default=0), False
+    if not top:
+        raise ValueError(
+            f"tuning={method} needs numbered layers, and {name} ({describe(trunk)}) has none. "
+            "Set tuning=full, or choose items with an encoder (items=text), or tuning.target=backbone."
+        )
+    for parameter, height in found.items():
+        begun = begun or height > 0
+        found[parameter] = height or (top if begun else 0)  # a last norm belongs to the topmost layer
+    return found
+
+
 def describe(trunk: nn.Module) -> str:
     """The kinds of its innermost modules, for messages."""
     return ", ".join(sorted({type(m).__name__ for m in trunk.modules() if not list(m.children())})) or "empty"

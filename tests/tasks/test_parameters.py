@@ -27,6 +27,16 @@ def test_groups_and_rates() -> None:
     }
 
 
+def test_a_rate_for_each_name() -> None:
+    def rates(trunk: nn.Module) -> dict[str, float]:
+        return {name: 0.1 if name.startswith("0") else 0.2 for name, _ in trunk.named_parameters()}
+
+    trunk, new = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), nn.Linear(2, 2)
+    groups = parameter_groups(nn.ModuleList([trunk, new]), [trunk], rates)
+    found = {id(p): group["lr_factor"] for group in groups for p in group["params"]}
+    assert [found[id(p)] for p in [*trunk.parameters(), *new.parameters()]] == [0.1, 0.1, 0.2, 0.2, 1.0, 1.0]
+
+
 def test_a_shared_parameter_comes_once() -> None:
     layer = nn.Linear(2, 2)
     groups = parameter_groups(nn.ModuleList([layer, layer]), [], 1.0)
