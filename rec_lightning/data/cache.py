@@ -1,7 +1,7 @@
 """Folders of prepared data under one key: made beside their place and renamed, so that none is ever half there.
 
-The key covers the source's identity, every step, the split and the code of this room: whatever changes one of them
-prepares anew.
+The key covers the source's identity, every guard and step, the split and the code of this room: whatever changes one
+of them prepares anew.
 
 Relations: ``prepared`` writes and reads what lies in a folder.
 """
@@ -19,25 +19,29 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from rec_lightning.contracts import Source, Split, Step
+from rec_lightning.contracts import Guard, Source, Split, Step
 from rec_lightning.downloads import cache_dir
 
 
-def key_of(source: Source, steps: Mapping[str, Step], split: Split) -> str:
+def key_of(source: Source, guards: Mapping[str, Guard], steps: Mapping[str, Step], split: Split) -> str:
     """sha256 over all that decides the prepared form.
 
     Raises:
-        ValueError: a step or the split does not tell its options.
+        ValueError: a guard, a step or the split does not tell its options.
         OSError: the source's files are not there.
     """
-    told = [type(source).__qualname__, source.identity(), *(f"{n}={_told(s)}" for n, s in steps.items()), _told(split)]
+    told = [type(source).__qualname__, source.identity(), _told(split)]
+    told += [f"{name}={_told(part)}" for group in (guards, steps) for name, part in group.items()]
     told += sorted(
-        {_code(Path(str(sys.modules[type(x).__module__].__file__))) for x in (source, split, *steps.values())}
+        {
+            _code(Path(str(sys.modules[type(x).__module__].__file__)))
+            for x in (source, split, *guards.values(), *steps.values())
+        }
     )
     own = Path(__file__).parent
     told += [
         _code(file)
-        for folder in ("", "sources", "preparation", "split")
+        for folder in ("", "sources", "privacy", "preparation", "split")
         for file in sorted((own / folder).glob("*.py"))
     ]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The data of a run: source -> tables -> preparation -> split -> sequences -> batches, each step once.
+"""The data of a run: source -> tables -> privacy -> preparation -> split -> sequences -> batches, each step once.
 
 Construction checks the options; ``prepare`` reads, or opens what an earlier run with the same source, steps and split
 left in the cache. Evaluation has batches of its own, so that under several
@@ -15,11 +15,12 @@ import numpy as np
 import torch.distributed as dist
 from lightning import LightningDataModule
 
-from rec_lightning.contracts import Catalog, Sequences, Source, Split, Step, Tables
+from rec_lightning.contracts import Catalog, Guard, Sequences, Source, Split, Step, Tables
 from rec_lightning.data.batches import EvalBatches, TrainBatches
 from rec_lightning.data.cache import filling, key_of, place_of
+from rec_lightning.data.facts import Facts
 from rec_lightning.data.preparation.apply import apply_steps
-from rec_lightning.data.prepared import Facts, Prepared, open_prepared
+from rec_lightning.data.prepared import Prepared, open_prepared
 from rec_lightning.data.tables import fingerprint, to_sequences
 
 
@@ -38,6 +39,7 @@ class RecData(LightningDataModule):
         inputs: what the model reads before a target of validation or test: ``past``, all earlier events but those
             of a later part, or ``train``, earlier training events only.
         cache: whether the prepared form is kept under the cache folder and used again.
+        privacy: guards by name, run on what the source gives before anything else sees it; null for none.
 
     Raises:
         ValueError: a value out of range.
@@ -55,6 +57,7 @@ class RecData(LightningDataModule):
         prepare: Mapping[str, Step] | None = None,
         inputs: Literal["past", "train"] = "past",
         cache: bool = True,
+        privacy: Mapping[str, Guard] | None = None,
     ) -> None:
         super().__init__()
         if max_length < 2:
@@ -66,14 +69,16 @@ class RecData(LightningDataModule):
             raise ValueError(
                 f"data.context must be 0..max_length - 1 ({max_length - 1}), got {context}. Set data.context."
             )
-        for name, step in (prepare or {}).items():
-            if not callable(step):
-                raise ValueError(
-                    f"data.prepare.{name} must be a step, got {step}. Give it a _target_ (and data _convert_: all)."
-                )
+        for group, parts in (("prepare", prepare), ("privacy", privacy)):
+            for name, part in (parts or {}).items():
+                if not callable(part):
+                    raise ValueError(
+                        f"data.{group}.{name} must be a part, got {part}. Give it a _target_ (and data _convert_: all)."
+                    )
         self.source, self.split, self.max_length = source, split, max_length
         self.batch_size, self.eval_batch_size, self.context, self.seed = batch_size, eval_batch_size, context, seed
         self.steps, self.inputs, self.cache = dict(prepare or {}), inputs, cache
+        self.guards = dict(privacy or {})
         self._prepared: Prepared | None = None
 
     def prepare(self) -> None:
@@ -89,7 +94,7 @@ class RecData(LightningDataModule):
         if not self.cache:
             self._prepared = self._make("")
             return
-        key = key_of(self.source, self.steps, self.split)
+        key = key_of(self.source, self.guards, self.steps, self.split)
         found = open_prepared(place_of(key))
         if found is None:
             made = self._make(key)
@@ -101,8 +106,10 @@ class RecData(LightningDataModule):
 
     def _make(self, key: str) -> Prepared:
         read = self.source.fetch()
+        for guard in self.guards.values():
+            read = guard(read)
         events, report = apply_steps(read.interactions, self.steps, read.name)
-        if self.steps:
+        if self.steps or self.guards:
             read = replace(read, interactions=events, fingerprint=fingerprint(events, read.items, read.users))
         sequences, catalog = to_sequences(read, self.split)
         self._check(sequences, read.name)
@@ -113,6 +120,7 @@ class RecData(LightningDataModule):
             fingerprint=read.fingerprint,
             key=key,
             steps=[removal.plain() for removal in report],
+            guards=[repr(guard) for guard in self.guards.values()],
             split=repr(self.split),
             leaks=self.split.leaks,
             users=len(sequences.users),

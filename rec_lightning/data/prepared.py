@@ -1,8 +1,8 @@
 """The prepared form of a data set: sorted, numbered, split; on disk as flat arrays that are mapped, not read.
 
-A folder holds ``facts.json``, the arrays ``items, offsets, role`` and ``popularity`` as npy, and ``users, catalog,
-interactions, item_table`` and ``user_table`` as Parquet. Opening it maps the arrays and reads the catalogue: the
-interactions are read only when somebody asks for the tables.
+A folder holds ``facts.json``, ``card.md`` for people, the arrays ``items, offsets, role`` and ``popularity`` as npy,
+and ``users, catalog, interactions, item_table`` and ``user_table`` as Parquet. Opening it maps the arrays and reads the
+catalogue: the interactions are read only when somebody asks for the tables.
 
 Relations: ``cache`` gives the folder its place; ``RecData`` makes or opens it.
 """
@@ -10,7 +10,7 @@ Relations: ``cache`` gives the folder its place; ``RecData`` makes or opens it.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,37 +20,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rec_lightning.contracts import USER, Catalog, Sequences, Tables
+from rec_lightning.data.card import card
+from rec_lightning.data.facts import Facts
 
 _ARRAYS = ("items", "offsets", "role", "popularity")
 _FRAMES = ("users", "catalog", "interactions", "item_table", "user_table")
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of prepared data without reading them.
-
-    Args:
-        name, licence, source, fingerprint: as in ``Tables``; the fingerprint is of what is left after the steps.
-        key: of the cache; empty when not cached.
-        steps: what each step of preparation removed.
-        split: name and options.
-        leaks: what the split lets training know; empty when nothing.
-        users, items, interactions: left.
-        roles: events that train, validate, test and are input only.
-    """
-
-    name: str
-    licence: str
-    source: str
-    fingerprint: str
-    key: str
-    steps: list[dict[str, Any]]
-    split: str
-    leaks: str
-    users: int
-    items: int
-    interactions: int
-    roles: list[int]
 
 
 class Prepared:
@@ -86,6 +60,7 @@ class Prepared:
         frames = (users, catalog.items, tables.interactions, tables.items, tables.users)
         for name, frame in zip(_FRAMES, frames, strict=True):
             frame.write_parquet(folder / f"{name}.parquet", compression="lz4")
+        (folder / "card.md").write_text(card(self.facts), encoding="utf8")
         sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
         (folder / "facts.json").write_text(json.dumps(asdict(self.facts) | {"sizes": sizes}, indent=2) + "\n")
 

@@ -12,7 +12,7 @@ import polars.selectors as cs
 from numpy.typing import NDArray
 
 from rec_lightning.contracts import ITEM, USER, Catalog, Sequences, Tables
-from rec_lightning.data.prepared import Facts
+from rec_lightning.data.facts import Facts
 from rec_lightning.data.tables import sort_events
 
 Dimension = Literal["quality", "leakage", "privacy", "documentation"]

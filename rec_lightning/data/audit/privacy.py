@@ -17,14 +17,7 @@ import polars as pl
 
 from rec_lightning.contracts import USER
 from rec_lightning.data.audit.finding import Finding, Grade, Subject, share
-
-PATTERNS = {
-    "e-mail": r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}",
-    "phone": r"(?:\+\d{1,3}[ .-]?)(?:\(?\d{2,4}\)?[ .-]?)\d{3,4}[ .-]?\d{3,4}\b|\(?\b\d{3}\)?[ .-]\d{3}[ .-]\d{4}\b",
-    "card": r"\b(?:\d[ -]?){12,18}\d\b",
-    "address": r"\b\d{1,5} (?:[A-Z][a-z]+ ){1,3}(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr)\b",
-    "ip address": r"\b(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}\b",
-}
+from rec_lightning.data.privacy.patterns import PATTERNS
 
 # names of products look like these too
 _VAGUE = ("address", "ip address")
@@ -56,7 +49,7 @@ def _personal(subject: Subject) -> Iterator[Finding]:
             "good" if not count else "warning" if kind in _VAGUE else "failure",
             f"{count} found",
             f"{', '.join(places)}; such as {example}" if count else f"looked through {len(texts)} columns of texts",
-            "Mask them before a model reads the text." if count else "",
+            "Mask them before a model reads the text: data/privacy=mask." if count else "",
         )
 
 
@@ -117,7 +110,7 @@ def _ids(subject: Subject) -> Finding:
                 "failure",
                 f"{share(mails, len(ids))} are e-mail addresses",
                 f"such as {masked(ids[0])}",
-                "Replace them by keyed pseudonyms before anything else.",
+                "Replace them by keyed pseudonyms: data/privacy=pseudonyms.",
             )
         if bool(ids.str.contains(r"^[0-9a-f]{32,}$").all()):
             return Finding("privacy", "user ids", "good", "pseudonyms", "every id is a digest of at least 128 bits")
@@ -127,7 +120,7 @@ def _ids(subject: Subject) -> Finding:
             "warning",
             "ids of the source",
             f"texts such as {masked(ids[0])}",
-            "Who has the source's accounts can name these users: use keyed pseudonyms.",
+            "Who has the source's accounts can name these users: use keyed pseudonyms, data/privacy=pseudonyms.",
         )
     return Finding(
         "privacy", "user ids", "note", "numbers", "numbers of the source", "Check that nobody can join them to names."

@@ -1,0 +1,1 @@
+"""What protects people: guards that run on the tables before anything else sees them, one a file."""
