@@ -31,7 +31,7 @@ class Table:
         path: file or glob of the interactions; the ending says the format (``.csv .tsv .parquet .jsonl``, and the
             text formats with ``.gz``).
         columns: canonical name -> name in the file. ``user`` and ``item`` are needed; ``timestamp`` or ``order``,
-            ``rating``, ``label``, ``weight`` become numbers; any other name is kept as context.
+            ``rating``, ``label``, ``weight`` become numbers; any other name is kept as context. Null leaves one out.
         items: file or glob of the item table; null for none.
         item_fields: canonical name -> name in the item table; ``item`` is needed where ``items`` is given.
         users: file or glob of the user table; null for none.
@@ -48,7 +48,7 @@ class Table:
     def __init__(
         self,
         path: str,
-        columns: Mapping[str, str],
+        columns: Mapping[str, str | None],
         items: str | None = None,
         item_fields: Mapping[str, str] | None = None,
         users: str | None = None,
@@ -60,7 +60,7 @@ class Table:
     ) -> None:
         self.path, self.items, self.users, self.time = path, items, users, time
         self.columns, self.item_fields, self.user_fields = (
-            dict(columns),
+            {ours: theirs for ours, theirs in columns.items() if theirs is not None},
             dict(item_fields or {}),
             dict(user_fields or {}),
         )

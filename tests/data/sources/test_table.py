@@ -97,6 +97,11 @@ def test_units_of_time(unit: Any, cell: str, seconds: float, tmp_path: Path) -> 
     assert source.fetch().interactions["timestamp"].to_list() == [seconds]
 
 
+def test_null_leaves_a_column_out(tmp_path: Path) -> None:
+    source = Table(str(written(FRAME, tmp_path / "a.csv")), COLUMNS | {"rating": None, "timestamp": None})
+    assert source.fetch().interactions.columns == ["user", "item", "shop"]
+
+
 def test_ids_keep_what_they_say(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("u,i\n1,007\n2,7\n")
     frame = Table(str(tmp_path / "a.csv"), {"user": "u", "item": "i"}).fetch().interactions
