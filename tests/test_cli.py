@@ -82,7 +82,8 @@ def test_nothing_said_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             "trian",
-            "error: unknown verb trian; nearest: train. Verbs: train, baseline, demo, audit. See rec-lightning --help.\n",
+            "error: unknown verb trian; nearest: train. Verbs: train, baseline, demo, audit. "
+            "See rec-lightning --help.\n",
         ),
         ("zzz", "error: unknown verb zzz. Verbs: train, baseline, demo, audit. See rec-lightning --help.\n"),
     ],
