@@ -322,7 +322,8 @@ class Tuning(Protocol):
     """One fine-tuning method: decides what trains inside a trunk.
 
     A method that changes the output before any step says ``changes_output = True``; one whose ``merge`` must keep
-    what it added says ``foldable = False``.
+    what it added says ``foldable = False``; one that acts during training offers ``callbacks()``, a list of Lightning
+    callbacks.
     """
 
     target: Target

@@ -42,7 +42,7 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
         metrics=dict(instantiate(config.metrics)),
         optimizer=instantiate(config.optimizer),
         scheduler=instantiate(config.scheduler),
-        lr_factor=tuning.lr_factor,
+        tuning=tuning,
     )
     # a pretrained model comes in eval mode, what a tuning adds to it in train mode; one mode for all
     task.train()

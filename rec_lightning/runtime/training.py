@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from hydra.utils import instantiate
-from lightning import Trainer, seed_everything
+from lightning import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
@@ -71,11 +71,13 @@ class Training:
             folder, "best", self.config.monitor, mode="max", save_weights_only=True, enable_version_counter=False
         )
         own = [best, self.point, RunProgress(self.config.monitor)]
+        # before the resume point, which holds what they did
+        tuning: list[Callback] = getattr(self.task.tuning, "callbacks", list)()
         trainer: Trainer = instantiate(
             self.config.trainer,
             default_root_dir=str(self.run_dir.path),
             logger=open_loggers(self.config.get("logger")),
-            callbacks=[*instantiate(self.config.callbacks).values(), *own],
+            callbacks=[*instantiate(self.config.callbacks).values(), *tuning, *own],
         )
         for logger in trainer.loggers:
             logger.log_hyperparams(self._plain())

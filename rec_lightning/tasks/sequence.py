@@ -21,11 +21,11 @@ from rec_lightning.contracts import (
     Head,
     ItemEncoder,
     Loss,
-    LrFactor,
     OptimizerFactory,
     Ranking,
     SchedulerFactory,
     Stage,
+    Tuning,
 )
 from rec_lightning.ranking.topk import TopK
 from rec_lightning.tasks.lean import check_lean, lean_state
@@ -46,7 +46,7 @@ class SequenceTask(LightningModule):
         metrics: name -> metric over a ranking; their results are logged as ``val/...`` and ``test/...``.
         optimizer: called with parameter groups of what trains.
         scheduler: called with the optimizer and the steps of the whole run.
-        lr_factor: learning rate inside pretrained trunks relative to the optimizer's.
+        tuning: the method that was applied; says the learning rate inside pretrained trunks.
     """
 
     _loss_sum: Tensor
@@ -62,11 +62,11 @@ class SequenceTask(LightningModule):
         metrics: Mapping[str, Metric],
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory,
-        lr_factor: LrFactor = 1.0,
+        tuning: Tuning | None = None,
     ) -> None:
         super().__init__()
         self.items, self.backbone, self.head, self.loss = items, backbone, head, loss
-        self.ranking, self.optimizer, self.scheduler, self.lr_factor = ranking, optimizer, scheduler, lr_factor
+        self.ranking, self.optimizer, self.scheduler, self.tuning = ranking, optimizer, scheduler, tuning
         # no groups: they would join metrics whose states happen to be equal after the first batch
         collection = MetricCollection(dict(metrics), compute_groups=False)
         self.val_metrics, self.test_metrics = collection.clone(), collection.clone()
@@ -155,7 +155,8 @@ class SequenceTask(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """One optimizer over what trains, its rate set at every step."""
-        optimizer = self.optimizer(parameter_groups(self, self._trunks(), self.lr_factor))
+        lr_factor = self.tuning.lr_factor if self.tuning is not None else 1.0
+        optimizer = self.optimizer(parameter_groups(self, self._trunks(), lr_factor))
         scale_learning_rates(optimizer)
         scheduler = self.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -16,8 +16,9 @@ from peft import LoraConfig
 from torch import nn
 
 from rec_lightning.contracts import Target
+from rec_lightning.tuning.adapters import folded
 from rec_lightning.tuning.layers import check_positive, linear_layers
-from rec_lightning.tuning.residual import check_rank, folded_back, inject_from_weights
+from rec_lightning.tuning.residual import check_rank, inject_from_weights
 
 
 class OLora:
@@ -69,4 +70,4 @@ class OLora:
 
     def merge(self, trunk: nn.Module) -> nn.Module:
         """Folds each update into its layer's weight and takes the adapter away; same outputs up to rounding."""
-        return folded_back(trunk)
+        return folded(trunk)

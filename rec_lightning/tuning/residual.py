@@ -11,28 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from peft import LoraConfig
-from peft.tuners.lora import LoraLayer
-from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
+from torch import nn
 
-from rec_lightning.tuning.adapters import folded, inject
-
-
-class Less(nn.Module):
-    """A linear layer without what its factors said at the start."""
-
-    b: Tensor
-    a: Tensor
-
-    def __init__(self, base_layer: nn.Module, b: Tensor, a: Tensor, scale: float) -> None:
-        super().__init__()
-        self.base_layer = base_layer  # peft looks for the weight under this name
-        self.b, self.a, self.scale = nn.Buffer(b), nn.Buffer(a), scale
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., in) -> (..., out)."""
-        out: Tensor = self.base_layer(x)
-        return out - self.scale * (x @ self.a.T @ self.b.T)
+from rec_lightning.tuning.adapters import Less, inject
 
 
 def inject_from_weights(config: LoraConfig, trunk: nn.Module) -> nn.Module:
@@ -47,17 +28,6 @@ def inject_from_weights(config: LoraConfig, trunk: nn.Module) -> nn.Module:
         b, a = (factor["default"].weight.detach().clone() for factor in (layer.lora_B, layer.lora_A))
         layer.base_layer = Less(base, b, a, layer.scaling["default"])
     return trunk
-
-
-def folded_back(trunk: nn.Module) -> nn.Module:
-    """The trunk with plain layers again; same outputs up to rounding."""
-    for layer in trunk.modules():
-        if isinstance(layer, LoraLayer) and isinstance(layer.base_layer, Less):
-            less, plain = layer.base_layer, layer.base_layer.base_layer
-            start = less.scale * less.b @ less.a
-            plain.get_parameter("weight").data -= start.T if isinstance(plain, Conv1D) else start
-            layer.base_layer = plain
-    return folded(trunk)
 
 
 def check_rank(rank: int, trunk: nn.Module, matched: list[str]) -> None:
