@@ -48,7 +48,7 @@ class Baselining:
         self.run_dir = run_dir
         self.data.prepare()
         self.ranking.check(self.data.catalog.size)
-        facts = describe("baseline", self.config.seed, self.data.tables, self.data.sequences, self.data.catalog)
+        facts = describe("baseline", self.config.seed, self.data.facts)
         self.manifest = facts | {"started": now()}
         run_dir.write_json("manifest.json", self.manifest)
 

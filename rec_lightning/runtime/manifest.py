@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 
 from rec_lightning import __version__
-from rec_lightning.contracts import Catalog, Sequences, Tables
+from rec_lightning.data.facts import Facts
 
 _PACKAGES = (
     "torch lightning transformers tokenizers peft hydra-core omegaconf wandb torchmetrics numpy scipy polars "
@@ -47,23 +48,17 @@ def code() -> dict[str, Any]:
     return {"version": __version__, "commit": commit, "dirty": dirty}
 
 
-def describe(verb: str, seed: int, tables: Tables, sequences: Sequences, catalog: Catalog) -> dict[str, Any]:
+def describe(verb: str, seed: int, facts: Facts) -> dict[str, Any]:
     """What is known of a run before it starts; in the order of the manifest."""
     return {
         "status": "running",
         "verb": verb,
         "code": code(),
-        "data": _data(tables, sequences, catalog),
+        "data": asdict(facts),
         "seed": seed,
         "packages": packages(),
         "hardware": hardware(),
     }
-
-
-def _data(tables: Tables, sequences: Sequences, catalog: Catalog) -> dict[str, Any]:
-    counts = {"users": len(sequences.users), "items": catalog.size, "interactions": len(sequences.items)}
-    named = {"name": tables.name, "licence": tables.licence, "source": tables.source}
-    return named | {"fingerprint": tables.fingerprint} | counts
 
 
 def packages() -> dict[str, str]:

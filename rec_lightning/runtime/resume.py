@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
 
 from rec_lightning.runtime.manifest import cpu_seconds, process_start
 
 
-class ResumePoint(Callback):
+class ResumePoint(Checkpoint):
     """Saves ``last.ckpt``.
+
+    A ``Checkpoint``, since the trainer calls those last: after the best epoch was kept, after early stopping decided.
 
     Args:
         file: where.

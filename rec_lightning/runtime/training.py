@@ -62,7 +62,7 @@ class Training:
         self.best, self.last = folder / "best.ckpt", folder / "last.ckpt"
         self.point = ResumePoint(self.last, self.config.checkpoint_seconds)
         self.trainer = self._trainer(folder)
-        facts = describe("train", self.config.seed, self.data.tables, self.data.sequences, self.data.catalog)
+        facts = describe("train", self.config.seed, self.data.facts)
         self.manifest = facts | {"parameters": count_parameters(self.task), "started": run_dir.started or now()}
         run_dir.write_json("manifest.json", self.manifest)
 

@@ -18,7 +18,7 @@ SMALL = (
 MODELS = {
     "id": ["items=id", "tuning=full"],
     # the bank and the encoder's random choice of items are part of the state
-    "text": ["items=text", "tuning=lora", "items.fresh=8", "tuning.layers=1", "tuning.dropout=0.1"],
+    "text": ["items=text", "tuning=lora", "items.fresh=8", "items.max_tokens=8", "tuning.layers=1", "tuning.dropout=0.1"],
 }
 Run = Callable[..., int]
 
@@ -51,6 +51,7 @@ KILLS = {
     "in the middle of the first epoch": "on_train_batch_end@4",
     "before the second epoch's validation": "on_validation_start@2",
     "after an epoch's validation": "on_train_epoch_end@1",
+    "between two epochs": "on_train_epoch_start@2",
     "when training has ended": "on_train_end@1",
     "while testing": "on_test_start@1",
 }
