@@ -18,7 +18,14 @@ SMALL = (
 MODELS = {
     "id": ["items=id", "tuning=full"],
     # the bank and the encoder's random choice of items are part of the state
-    "text": ["items=text", "tuning=lora", "items.fresh=8", "items.max_tokens=8", "tuning.layers=1", "tuning.dropout=0.1"],
+    "text": [
+        "items=text",
+        "tuning=lora",
+        "items.fresh=8",
+        "items.max_tokens=8",
+        "tuning.layers=1",
+        "tuning.dropout=0.1",
+    ],
 }
 Run = Callable[..., int]
 
