@@ -41,18 +41,18 @@ class RunDir:
             return
         self._make()
         self._claim()
-        wanted = _plain(config)
-        file = self.path / "config.yaml"
-        if file.exists():
-            self._compare(_plain(OmegaConf.load(file)), wanted)
-        elif any(self.path.iterdir()):
-            found = sorted(p.name for p in self.path.iterdir())[:3]
+        # a run is what has a manifest; before that, as when the data were refused, nothing is bound yet
+        if (self.path / "manifest.json").exists():
+            self._compare(_plain(OmegaConf.load(self.path / "config.yaml")), _plain(config))
+            return
+        foreign = sorted(p.name for p in self.path.iterdir() if not p.name.lstrip(".").startswith("config.yaml"))
+        if foreign:
+            self.close()
             raise ValueError(
-                f"run_dir must be new, empty or a run's, and {self.path} holds {', '.join(found)} and no config.yaml. "
-                "Choose another run_dir."
+                f"run_dir must be new, empty or a run's, and {self.path} holds {', '.join(foreign[:3])} and no "
+                "manifest.json. Choose another run_dir."
             )
-        else:
-            self.write("config.yaml", lambda place: place.write_text(OmegaConf.to_yaml(config)))
+        self.write("config.yaml", lambda place: place.write_text(OmegaConf.to_yaml(config)))
 
     def _make(self) -> None:
         try:

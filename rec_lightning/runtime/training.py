@@ -61,10 +61,10 @@ class Training:
         folder = run_dir.path / "checkpoints"
         self.best, self.last = folder / "best.ckpt", folder / "last.ckpt"
         self.point = ResumePoint(self.last, self.config.checkpoint_seconds)
-        self.trainer = self._trainer(folder)
         facts = describe("train", self.config.seed, self.data.facts)
         self.manifest = facts | {"parameters": count_parameters(self.task), "started": run_dir.started or now()}
-        run_dir.write_json("manifest.json", self.manifest)
+        run_dir.write_json("manifest.json", self.manifest)  # before any logger writes: now it is a run
+        self.trainer = self._trainer(folder)
 
     def _trainer(self, folder: Path) -> Trainer:
         best = ModelCheckpoint(

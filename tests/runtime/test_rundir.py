@@ -19,14 +19,25 @@ def test_a_new_directory_gets_the_configuration(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "a/b").iterdir()] == ["config.yaml"]
 
 
+def start(place: Path) -> None:
+    with RunDir(str(place), CONFIG) as run:
+        run.write_json("manifest.json", {"status": "running"})
+
+
 def test_the_same_configuration_opens_it_again_wherever_it_lies_and_whoever_listens(tmp_path: Path) -> None:
-    RunDir(str(tmp_path), CONFIG).close()
+    start(tmp_path)
     other = OmegaConf.merge(CONFIG, {"run_dir": "there", "logger": {"offline": False}})
     RunDir(str(tmp_path), OmegaConf.create(other))
 
 
-def test_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> None:
+def test_a_directory_in_which_no_run_came_to_start_takes_another_configuration(tmp_path: Path) -> None:
     RunDir(str(tmp_path), CONFIG).close()
+    RunDir(str(tmp_path), OmegaConf.create({"seed": 2}))
+    assert OmegaConf.load(tmp_path / "config.yaml") == {"seed": 2}
+
+
+def test_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> None:
+    start(tmp_path)
     other = OmegaConf.create({**OmegaConf.to_container(CONFIG), "trainer": {"max_epochs": 9}, "extra": None})  # type: ignore[dict-item]
     with pytest.raises(ValueError) as error:
         RunDir(str(tmp_path), other)
@@ -38,7 +49,7 @@ def test_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> N
 
 def test_a_directory_with_other_files_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(ValueError, match=r"holds thesis.tex and no config.yaml. Choose another run_dir."):
+    with pytest.raises(ValueError, match=r"holds thesis.tex and no manifest.json. Choose another run_dir."):
         RunDir(str(tmp_path), CONFIG)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
