@@ -4,6 +4,9 @@ Paper: E. J. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", IC
 https://arxiv.org/abs/2106.09685. A thin adapter to ``peft``; what differs from its defaults: layers are found by
 being linear, not by a list of names for each architecture, and only the topmost ``layers`` of the trunk are touched,
 so that what lies below can be cached.
+
+Relations: ``rslora`` scales the update otherwise, ``dora`` adds a learnt magnitude; both are this class with one
+switch.
 """
 
 from __future__ import annotations
@@ -34,6 +37,10 @@ class Lora:
         ValueError: a value out of range.
     """
 
+    method = "lora"
+    rank_stabilized = False
+    magnitude = False
+
     def __init__(
         self,
         target: Target = "items",
@@ -56,11 +63,13 @@ class Lora:
         Raises:
             ValueError: no linear layer matches, or the trunk has fewer layers than asked for.
         """
-        matched = linear_layers(trunk, "lora", name, self.modules, self.layers)
+        matched = linear_layers(trunk, self.method, name, self.modules, self.layers)
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,  # type: ignore[arg-type]  # any number will do
             lora_dropout=self.dropout,
+            use_rslora=self.rank_stabilized,
+            use_dora=self.magnitude,
             target_modules=matched,
             bias="none",
             fan_in_fan_out=transposed(trunk, matched),
