@@ -41,13 +41,19 @@ class RunDir:
             return
         self._make()
         self._claim()
+        try:
+            self._bind(config)
+        except BaseException:
+            self.close()
+            raise
+
+    def _bind(self, config: DictConfig) -> None:
         # a run is what has a manifest; before that, as when the data were refused, nothing is bound yet
         if (self.path / "manifest.json").exists():
             self._compare(_plain(OmegaConf.load(self.path / "config.yaml")), _plain(config))
             return
         foreign = sorted(p.name for p in self.path.iterdir() if not p.name.lstrip(".").startswith("config.yaml"))
         if foreign:
-            self.close()
             raise ValueError(
                 f"run_dir must be new, empty or a run's, and {self.path} holds {', '.join(foreign[:3])} and no "
                 "manifest.json. Choose another run_dir."

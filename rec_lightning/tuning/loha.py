@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from peft import LoHaConfig
+from peft import LoHaConfig, LoKrConfig
 from torch import nn
 
 from rec_lightning.contracts import Target
@@ -35,6 +35,9 @@ class LoHa:
         ValueError: a value out of range.
     """
 
+    method = "loha"
+    config: type[LoHaConfig | LoKrConfig] = LoHaConfig
+
     def __init__(
         self,
         target: Target = "items",
@@ -57,8 +60,8 @@ class LoHa:
         Raises:
             ValueError: no linear layer matches, or the trunk has fewer layers than asked for.
         """
-        matched = linear_layers(trunk, "loha", name, self.modules, self.layers, (nn.Linear,))
-        config = LoHaConfig(
+        matched = linear_layers(trunk, self.method, name, self.modules, self.layers, (nn.Linear,))
+        config = self.config(
             r=self.rank,
             alpha=self.alpha,  # type: ignore[arg-type]  # any number will do
             rank_dropout=self.dropout,

@@ -47,6 +47,13 @@ def test_another_configuration_is_refused_with_what_differs(tmp_path: Path) -> N
     )
 
 
+def test_a_refusal_lets_go_of_the_directory(tmp_path: Path) -> None:
+    start(tmp_path)
+    with pytest.raises(ValueError, match="belongs to another configuration"):
+        RunDir(str(tmp_path), OmegaConf.create({"seed": 2}))
+    RunDir(str(tmp_path), CONFIG)
+
+
 def test_a_directory_with_other_files_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(ValueError, match=r"holds thesis.tex and no manifest.json. Choose another run_dir."):
