@@ -24,12 +24,12 @@ class ChunkedSoftmax(nn.Module):
     """Mean over positions of ``-log softmax(queries @ keys.T)[target]``.
 
     Args:
-        rows: positions whose logits exist at the same time; at least 1.
+        rows: positions whose logits exist at the same time, at least 1; None takes as many as fit the cache.
     """
 
-    def __init__(self, rows: int = 256) -> None:
+    def __init__(self, rows: int | None = None) -> None:
         super().__init__()
-        if rows < 1:
+        if rows is not None and rows < 1:
             raise ValueError(f"loss.rows must be at least 1, got {rows}. Set loss.rows.")
         self.rows = rows
 
@@ -39,8 +39,19 @@ class ChunkedSoftmax(nn.Module):
 
     def forward(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: None = None) -> Tensor:
         """(P, D), (M, D), (P,) rows of keys, 1..M - 1 -> scalar. Row 0 of keys is the padding and never scored."""
-        out: Tensor = _Chunked.apply(queries, keys, target, self.rows)  # type: ignore[no-untyped-call]
+        out: Tensor = _Chunked.apply(queries, keys, target, self.rows or fitting_rows(len(keys), queries.device.type))  # type: ignore[no-untyped-call]
         return out
+
+
+def fitting_rows(columns: int, device: str) -> int:
+    """A power of two of rows whose logits over so many items stay in a processor's cache (2 MB), else take 256 MB.
+
+    Example:
+        >>> [fitting_rows(items, "cpu") for items in (1_683, 12_102, 1_000_000)]
+        [256, 64, 32]
+    """
+    fewest, most, numbers = (32, 256, 1 << 19) if device == "cpu" else (256, 8192, 1 << 26)
+    return min(most, max(fewest, 1 << (numbers // max(columns, 1)).bit_length()))
 
 
 class _Chunked(torch.autograd.Function):
@@ -53,16 +64,15 @@ class _Chunked(torch.autograd.Function):
             part = slice(first, first + rows)
             logits = (queries[part] @ items.T).float()
             column = (target[part] - 1).unsqueeze(1)
-            aim = logits.gather(1, column)
-            log_sum = logits.logsumexp(1, keepdim=True)
-            total += (log_sum - aim).sum()
+            aim, top = logits.gather(1, column), logits.amax(1, keepdim=True)
+            slope = logits.sub_(top).exp_()  # in place of the logits; its rows sum to ``mass``
+            mass = slope.sum(1, keepdim=True)
+            total += (top - aim + mass.log()).sum()
             if wanted:
-                # softmax minus the target's one, in place of the logits
-                slope = logits.sub_(log_sum).exp_()
-                slope.scatter_add_(1, column, slope.new_full((), -1.0).expand_as(column))
-                slope = slope.to(queries.dtype)
-                query_grad[part] = slope @ items
-                key_grad[1:] += slope.T @ queries[part]  # autocast decides in what precision
+                # mass times (softmax minus the target's one); the small factors are divided, not the logits
+                slope = slope.scatter_add_(1, column, -mass).to(queries.dtype)
+                query_grad[part] = (slope @ items) / mass  # autocast decides in what precision
+                key_grad[1:].add_(slope.T @ (queries[part] / mass).to(queries.dtype))
         if wanted:
             ctx.save_for_backward(query_grad.div_(len(queries)), key_grad.div_(len(queries)).to(keys.dtype))
         return total / len(queries)
