@@ -7,7 +7,7 @@ needs no padding mask. Nothing of this project is imported here, and every room 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -55,15 +55,18 @@ class Tables:
 
 @dataclass(frozen=True)
 class Catalog:
-    """The items a model knows; it lives beside the model, never in a batch.
+    """The items and users a model knows; it lives beside the model, never in a batch.
 
     Args:
         items: N rows; row ``i`` describes item index ``i + 1``. Column ``item`` is the id of the source.
         popularity: (N + 1,) int64, interactions in the training part; 0 at the padding.
+        users: U rows; row ``u`` describes row ``u`` of ``Sequences.users``, with nulls where the source says nothing.
+            Column ``user`` is the id of the source. No rows where nobody asks for users.
     """
 
     items: pl.DataFrame
     popularity: NDArray[np.int64]
+    users: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={USER: pl.String}))
 
     @property
     def size(self) -> int:
@@ -71,9 +74,10 @@ class Catalog:
         return self.items.height
 
     @staticmethod
-    def empty(columns: Iterable[str]) -> Catalog:
-        """A catalogue of no items, with which a model is put together before any data is read."""
-        return Catalog(pl.DataFrame(schema=dict.fromkeys([ITEM, *columns], pl.String)), np.zeros(1, np.int64))
+    def empty(columns: Iterable[str], user_columns: Iterable[str] = ()) -> Catalog:
+        """A catalogue of no items and no users, with which a model is put together before any data is read."""
+        items, users = (dict.fromkeys([key, *c], pl.String) for key, c in ((ITEM, columns), (USER, user_columns)))
+        return Catalog(pl.DataFrame(schema=items), np.zeros(1, np.int64), pl.DataFrame(schema=users))
 
 
 @dataclass(frozen=True)
@@ -172,12 +176,15 @@ class Ranking:
 class Source(Protocol):
     """Where a data set comes from. Construction checks the options and reads nothing.
 
-    ``item_columns`` names the columns of the item table before it is read, so that a template or a feature that
-    asks for another one is refused in time.
+    ``item_columns`` and ``user_columns`` name the columns of the item and the user table before they are read, so
+    that a template or a feature that asks for another one is refused in time.
     """
 
     @property
     def item_columns(self) -> tuple[str, ...]: ...
+
+    @property
+    def user_columns(self) -> tuple[str, ...]: ...
 
     def identity(self) -> str:
         """A text that changes whenever ``fetch`` would return something else: options, checksums of files.

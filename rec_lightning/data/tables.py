@@ -53,15 +53,15 @@ def to_sequences(tables: Tables, split: Split) -> tuple[Sequences, Catalog]:
     Items are numbered 1..N in the order of their source ids; only items with at least one interaction enter.
 
     Args:
-        tables: interactions need ``user, item``; items may lack rows that interactions name.
+        tables: interactions need ``user, item``; items and users may lack rows that interactions name.
         split: gives each event its role.
 
     Returns:
-        the flat sequences (E events, U users) and the catalogue (N items).
+        the flat sequences (E events, U users) and the catalogue (N items, U users).
 
     Raises:
-        ValueError: no rows, a column or a value is missing, the item table holds an id twice or of another type, or
-            the split asks for what the data do not have.
+        ValueError: no rows, a column or a value is missing, a table of items or users holds an id twice or of another
+            type, or the split asks for what the data do not have.
     """
     check_tables(tables)
     events = sort_events(tables.interactions)
@@ -70,10 +70,16 @@ def to_sequences(tables: Tables, split: Split) -> tuple[Sequences, Catalog]:
     role = split(offsets, events)
     ids = events[ITEM].unique().sort()
     items = _number(events[ITEM], ids)
-    described = tables.items if not tables.items.is_empty() else tables.items.clear().cast({ITEM: ids.dtype})
-    known = ids.to_frame().join(described, on=ITEM, how="left", maintain_order="left")
     popularity = np.bincount(items[role == 0], minlength=len(ids) + 1).astype(np.int64)
-    return Sequences(items, offsets, role, counts[USER]), Catalog(known, popularity)
+    catalog = Catalog(_described(ids, tables.items), popularity, _described(counts[USER], tables.users))
+    return Sequences(items, offsets, role, counts[USER]), catalog
+
+
+def _described(ids: pl.Series, table: pl.DataFrame) -> pl.DataFrame:
+    """One row an id, in the order of ``ids``; nulls where the table has no row."""
+    if table.is_empty():
+        table = table.cast({ids.name: ids.dtype})
+    return ids.to_frame().join(table, on=ids.name, how="left", maintain_order="left")
 
 
 def sort_events(events: pl.DataFrame) -> pl.DataFrame:
@@ -106,11 +112,15 @@ def check_tables(tables: Tables) -> None:
     """Refuses tables that cannot be sorted and numbered.
 
     Raises:
-        ValueError: no rows, a column or a value is missing, the item table holds an id twice or of another type, or
-            ``order`` and ``timestamp`` contradict each other.
+        ValueError: no rows, a column or a value is missing, a table of items or users holds an id twice or of another
+            type, or ``order`` and ``timestamp`` contradict each other.
     """
-    events, items = tables.interactions, tables.items
-    for name, frame, needed in (("interactions", events, (USER, ITEM)), ("items", items, (ITEM,))):
+    events, items, users = tables.interactions, tables.items, tables.users
+    for name, frame, needed in (
+        ("interactions", events, (USER, ITEM)),
+        ("items", items, (ITEM,)),
+        ("users", users, (USER,)),
+    ):
         missing = [column for column in needed if column not in frame.columns]
         if missing:
             raise ValueError(
@@ -121,19 +131,24 @@ def check_tables(tables: Tables) -> None:
             _check_filled(frame[column], f"{name} of {tables.name}")
     if events.is_empty():
         raise ValueError(f"{tables.name} has no interactions: nothing to train on. Check the file and its filters.")
-    twice = items.filter(pl.col(ITEM).is_duplicated())[ITEM].unique()
-    if len(twice):
-        raise ValueError(
-            f"the item table of {tables.name} must hold each id once, and {len(twice)} ids come twice or more "
-            f"(first: {twice.sort()[0]}). Remove the repeated rows."
-        )
-    if not items.is_empty() and items[ITEM].dtype != events[ITEM].dtype:
-        raise ValueError(
-            f"item ids must have one type, and those of {tables.name} are {events[ITEM].dtype} in the interactions "
-            f"and {items[ITEM].dtype} in the item table. Read both as the same type."
-        )
+    for key, frame in ((ITEM, items), (USER, users)):
+        _check_ids(key, frame, events, tables.name)
     if {ORDER, TIMESTAMP} <= set(events.columns):
         _check_monotone(events, tables.name)
+
+
+def _check_ids(key: str, frame: pl.DataFrame, events: pl.DataFrame, name: str) -> None:
+    twice = frame.filter(pl.col(key).is_duplicated())[key].unique()
+    if len(twice):
+        raise ValueError(
+            f"the {key} table of {name} must hold each id once, and {len(twice)} ids come twice or more "
+            f"(first: {twice.sort()[0]}). Remove the repeated rows."
+        )
+    if not frame.is_empty() and frame[key].dtype != events[key].dtype:
+        raise ValueError(
+            f"{key} ids must have one type, and those of {name} are {events[key].dtype} in the interactions "
+            f"and {frame[key].dtype} in the {key} table. Read both as the same type."
+        )
 
 
 def _check_monotone(events: pl.DataFrame, name: str) -> None:

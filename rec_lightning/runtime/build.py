@@ -54,7 +54,7 @@ def rehearse(config: DictConfig, source: Source) -> None:
 
     Args:
         config: resolved.
-        source: says which columns the item table will have.
+        source: says which columns the tables of items and users will have.
 
     Raises:
         ValueError: what ``build_task`` refuses, an optimizer's or a schedule's value out of range, or a metric to
@@ -64,7 +64,7 @@ def rehearse(config: DictConfig, source: Source) -> None:
     if dropped:
         raise ValueError(f"a run needs {', '.join(GROUPS)}, and {dropped[0]} was dropped. Set {dropped[0]}=...")
     with torch.device("meta"):
-        build_task(config, Catalog.empty(source.item_columns))
+        build_task(config, Catalog.empty(source.item_columns, source.user_columns))
     optimizer = instantiate(config.optimizer)([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
     instantiate(config.scheduler)(optimizer, 10)
     watched = [f"val/{key}" for key in _metric_keys(config.metrics)]

@@ -7,11 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 VERBS = ("train", "baseline")
+DEFAULT_SEEDS = (42,)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a paper reports for a row.
+
+    Args:
+        scores: by metric, as ``ndcg@10``.
+        source: where the numbers stand.
+    """
+
+    scores: Mapping[str, float]
+    source: str
 
 
 @dataclass(frozen=True)
@@ -22,13 +36,18 @@ class RowSpec:
         name: as the table shows it.
         verb: ``train`` or ``baseline``.
         overrides: Hydra overrides of that verb.
-        seconds: expected wall time on the machine of the experiment's header, for the time left; None when unknown.
+        seconds: expected wall time of one run on the machine of the experiment's header, for the time left; None
+            when unknown.
+        seeds: of its runs, the first one first; a baseline without randomness needs one only.
+        published: to be shown beside the row's own numbers.
     """
 
     name: str
     verb: str
     overrides: tuple[str, ...]
     seconds: float | None = None
+    seeds: tuple[int, ...] = DEFAULT_SEEDS
+    published: Published | None = None
 
     @property
     def slug(self) -> str:
@@ -73,8 +92,26 @@ class Study:
             raise ValueError(f"each row needs a folder name of its own, got {slugs} from {names}. Rename a row.")
         if self.primary not in self.metrics:
             raise ValueError(f"primary must be one of metrics {list(self.metrics)}, got {self.primary!r}.")
+        for row in self.rows:
+            _check_row(row, self.metrics)
         if self.reference is not None and self.reference not in names:
             raise ValueError(f"reference must be the name of a row, one of {names}, got {self.reference!r}.")
+
+    def with_seeds(self, seeds: Sequence[int]) -> Study:
+        """The same study with other seeds for what trains, and the first of them for the baselines that ran once."""
+        rows = tuple(replace(row, seeds=tuple(seeds)[: None if row.verb == "train" else 1]) for row in self.rows)
+        return replace(self, rows=rows)
+
+
+def _check_row(row: RowSpec, metrics: Sequence[str]) -> None:
+    if not row.seeds or len(set(row.seeds)) < len(row.seeds) or min(row.seeds) < 0:
+        raise ValueError(
+            f"the seeds of row {row.name!r} must be different whole numbers from 0, got {list(row.seeds)}. Set seeds."
+        )
+    if unknown := sorted(set(row.published.scores if row.published else ()) - set(metrics)):
+        raise ValueError(
+            f"published numbers of row {row.name!r} must be of the study's metrics {list(metrics)}, got {unknown}."
+        )
 
 
 def experiments_dir() -> Path:
@@ -101,17 +138,27 @@ def load_study(slug_or_path: str | Path) -> Study:
     """
     from omegaconf import OmegaConf  # the front door stays light
 
+    path = study_path(slug_or_path)
+    content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    try:
+        return parse_study(content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def study_path(slug_or_path: str | Path) -> Path:
+    """The file of a study.
+
+    Raises:
+        ValueError: there is none.
+    """
     path = Path(slug_or_path)
     if path.suffix not in (".yaml", ".yml"):
         path = experiments_dir() / slug_or_path / "study.yaml"
     if not path.is_file():
         known = sorted(p.parent.name for p in experiments_dir().glob("*/study.yaml"))
         raise ValueError(f"a study must be one of {known} or the path of a yaml file, got {str(slug_or_path)!r}.")
-    content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    try:
-        return parse_study(content)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    return path
 
 
 def parse_study(content: object) -> Study:
@@ -121,7 +168,8 @@ def parse_study(content: object) -> Study:
         ValueError: a key too many or too few, or values that do not fit together.
     """
     fields = _mapping(content, "a study", {"title", "question", "protocol", "metrics", "primary", "rows"},
-                      {"reference", "fixed", "common", "resamples", "seed"})  # fmt: skip
+                      {"reference", "fixed", "common", "seeds", "resamples", "seed"})  # fmt: skip
+    seeds = _seeds(fields.get("seeds", list(DEFAULT_SEEDS)), "seeds")
     common = _mapping(fields.get("common", {}), "common", set(), set(VERBS))
     return Study(
         title=str(fields["title"]),
@@ -130,22 +178,54 @@ def parse_study(content: object) -> Study:
         metrics=_strings(fields["metrics"], "metrics"),
         primary=str(fields["primary"]),
         reference=fields.get("reference"),
-        rows=tuple(_row(row, common) for row in fields["rows"] or ()),
+        rows=tuple(_row(row, common, seeds) for row in fields["rows"] or ()),
         fixed=_strings(fields.get("fixed", []), "fixed"),
         resamples=int(fields.get("resamples", Study.resamples)),
         seed=int(fields.get("seed", Study.seed)),
     )
 
 
-def _row(content: object, common: Mapping[str, Any]) -> RowSpec:
-    fields = _mapping(content, "a row", {"name", "verb"}, {"overrides", "seconds"})
+def _row(content: object, common: Mapping[str, Any], seeds: tuple[int, ...]) -> RowSpec:
+    fields = _mapping(content, "a row", {"name", "verb"}, {"overrides", "seconds", "seeds", "published"})
     name, verb = str(fields["name"]), str(fields["verb"])
     if verb not in VERBS:
         raise ValueError(f"the verb of row {name!r} must be one of {list(VERBS)}, got {verb!r}.")
     shared = _strings(common.get(verb, []), f"common.{verb}")
     own = _strings(fields.get("overrides", []), f"overrides of row {name!r}")
+    if clash := [override for override in shared + own if override.partition("=")[0] in ("seed", "run_dir")]:
+        raise ValueError(f"overrides of row {name!r} must leave seed and run_dir to the study, got {clash}. Set seeds.")
+    by_key = {override.partition("=")[0]: override for override in shared + own}  # a row's own wins over the common
     seconds = fields.get("seconds")
-    return RowSpec(name, verb, shared + own, None if seconds is None else float(seconds))
+    return RowSpec(
+        name=name,
+        verb=verb,
+        overrides=tuple(by_key.values()),
+        seconds=None if seconds is None else float(seconds),
+        seeds=_row_seeds(fields, name, seeds if verb == "train" else seeds[:1]),
+        published=_published(fields.get("published"), name),
+    )
+
+
+def _row_seeds(fields: Mapping[str, Any], name: str, otherwise: tuple[int, ...]) -> tuple[int, ...]:
+    return _seeds(fields["seeds"], f"seeds of row {name!r}") if "seeds" in fields else otherwise
+
+
+def _seeds(content: object, what: str) -> tuple[int, ...]:
+    if not isinstance(content, Sequence) or not content or not all(type(seed) is int for seed in content):
+        raise ValueError(f"{what} must be a list of whole numbers, got {content!r}. Write for example [42, 1, 2].")
+    return tuple(content)
+
+
+def _published(content: object, name: str) -> Published | None:
+    if content is None:
+        return None
+    what = f"published of row {name!r}"
+    if not isinstance(content, Mapping) or "source" not in content or len(content) < 2:
+        raise ValueError(f"{what} must hold a source and at least one metric, got {content!r}.")
+    scores = {str(key): value for key, value in content.items() if key != "source"}
+    if wrong := {key: value for key, value in scores.items() if type(value) not in (int, float) or not value > 0}:
+        raise ValueError(f"{what} must give positive numbers, got {wrong}.")
+    return Published({key: float(value) for key, value in scores.items()}, str(content["source"]))
 
 
 def _mapping(content: object, what: str, needed: set[str], optional: set[str]) -> Mapping[str, Any]:

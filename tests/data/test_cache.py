@@ -3,7 +3,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +25,8 @@ class Counting(Synthetic):
 
     def fetch(self) -> Any:
         type(self).reads += 1
-        return super().fetch()
+        tables = super().fetch()
+        return replace(tables, users=tables.users.with_columns(age=19 + pl.col("user"))[::-1])
 
 
 def data(cache: bool = True, k: int = 0, **options: Any) -> RecData:
@@ -55,6 +56,8 @@ def test_the_second_start_reads_nothing_and_gives_the_same(cache: Path) -> None:
         assert (arrays[0] == arrays[1]).all()
         assert (arrays[0] == arrays[2]).all()
     assert second.sequences.users.equals(plain.sequences.users)
+    assert second.catalog.users.equals(plain.catalog.users)
+    assert second.catalog.users["age"].to_list() == [20 + user for user in range(30)]
     assert second.catalog.items.equals(plain.catalog.items)
     assert (second.catalog.popularity == plain.catalog.popularity).all()
     assert second.tables.interactions.equals(plain.tables.interactions)

@@ -17,6 +17,7 @@ class Given:
     """Users with so many events each."""
 
     item_columns = ("item",)
+    user_columns = ("user",)
 
     def __init__(self, lengths: Sequence[int]) -> None:
         self.lengths, self.read = lengths, 0

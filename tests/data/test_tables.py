@@ -15,9 +15,14 @@ from rec_lightning.data.tables import fingerprint, to_sequences
 ITEMS = pl.DataFrame({"item": [10, 20, 30, 40], "title": ["a", "b", "c", "never seen"]})
 
 
-def tables(rows: list[tuple[object, object, object]], items: pl.DataFrame = ITEMS) -> Tables:
+USERS = pl.DataFrame({"user": [3, 1, 9], "age": [30, 10, 90]})
+
+
+def tables(
+    rows: list[tuple[object, object, object]], items: pl.DataFrame = ITEMS, users: pl.DataFrame = USERS
+) -> Tables:
     frame = pl.DataFrame(rows, schema=["user", "item", "timestamp"], orient="row")
-    return Tables(frame, items, pl.DataFrame({"user": [1]}), "tiny", "none", "here", "f")
+    return Tables(frame, items, users, "tiny", "none", "here", "f")
 
 
 def test_by_hand() -> None:
@@ -29,6 +34,7 @@ def test_by_hand() -> None:
     assert sequences.role.tolist() == [0, 1, 2, 0, 2]
     assert catalog.items["title"].to_list() == ["a", "b", "c"]  # row i is item i + 1, and 40 has no interaction
     assert catalog.popularity.tolist() == [0, 2, 0, 0]  # training events only
+    assert catalog.users.rows() == [(1, 10), (2, None)]  # row u is row u of the sequences; 2 is not described
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=60))
@@ -43,11 +49,15 @@ def test_equal_times_keep_the_order_of_the_source(pairs: list[tuple[int, int]]) 
 def test_ids_of_any_type_and_items_without_a_row() -> None:
     rows = [("u2", "B00", 1), ("u1", "A99", 1), ("u1", "B00", 2), ("u1", "C", 3)]
     items = pl.DataFrame({"item": ["C", "B00"], "title": ["sea", "bee"]})
-    sequences, catalog = to_sequences(tables(rows, items), LeaveOneOut())
+    users = pl.DataFrame({"user": ["u2", "u9"], "city": ["Rome", "Ulm"]})
+    sequences, catalog = to_sequences(tables(rows, items, users), LeaveOneOut())
     assert sequences.users.to_list() == ["u1", "u2"]
+    assert catalog.users.rows() == [("u1", None), ("u2", "Rome")]
     assert catalog.items.rows() == [("A99", None), ("B00", "bee"), ("C", "sea")]
     assert sequences.items.tolist() == [1, 2, 3, 2]
-    assert to_sequences(tables(rows, pl.DataFrame({"item": []})), LeaveOneOut())[1].items.columns == ["item"]
+    bare = to_sequences(tables(rows, pl.DataFrame({"item": []}), pl.DataFrame({"user": []})), LeaveOneOut())[1]
+    assert bare.items.columns == ["item"]
+    assert bare.users.rows() == [("u1",), ("u2",)]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +67,14 @@ def test_ids_of_any_type_and_items_without_a_row() -> None:
         (
             tables([(1, 10, 1)], pl.concat([ITEMS, ITEMS[:2]])),
             "the item table of tiny must hold each id once, and 2 ids come twice or more (first: 10). Remove",
+        ),
+        (
+            tables([(1, 10, 1)], users=USERS[[0, 1, 0]]),
+            "the user table of tiny must hold each id once, and 1 ids come twice or more (first: 3). Remove",
+        ),
+        (
+            tables([("1", 10, 1)]),
+            "user ids must have one type, and those of tiny are String in the interactions and Int64 in the user table",
         ),
         (
             tables([(1, 10, 1), (None, 10, 2)]),

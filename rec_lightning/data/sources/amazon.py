@@ -69,6 +69,8 @@ class AmazonReviews:
         ValueError: an unknown release, or a share out of range.
     """
 
+    user_columns = (USER,)
+
     def __init__(
         self,
         path: str,

@@ -48,8 +48,16 @@ class AtomicFiles:
     @property
     def item_columns(self) -> tuple[str, ...]:
         """Columns of the item table, from the header of ``.item``."""
-        file = self._files().get(".item")
-        return tuple(_KNOWN.get(name, name) for name in _header(file)) if file is not None else (ITEM,)
+        return self._columns(".item", ITEM)
+
+    @property
+    def user_columns(self) -> tuple[str, ...]:
+        """Columns of the user table, from the header of ``.user``."""
+        return self._columns(".user", USER)
+
+    def _columns(self, ending: str, key: str) -> tuple[str, ...]:
+        file = self._files().get(ending)
+        return tuple(_KNOWN.get(name, name) for name in _header(file)) if file is not None else (key,)
 
     def identity(self) -> str:
         """The content of all files."""
@@ -66,7 +74,9 @@ class AtomicFiles:
         events = _read(files[".inter"], (USER, ITEM))
         items = _read(files[".item"], (ITEM,)) if ".item" in files else pl.DataFrame(schema={ITEM: events[ITEM].dtype})
         users = _read(files[".user"], (USER,)) if ".user" in files else pl.DataFrame(schema={USER: events[USER].dtype})
+        # an id that is no number, where all of the interactions are, has no interaction
         items = items.with_columns(pl.col(ITEM).cast(events[ITEM].dtype, strict=False)).drop_nulls(ITEM)
+        users = users.with_columns(pl.col(USER).cast(events[USER].dtype, strict=False)).drop_nulls(USER)
         return Tables(
             interactions=events,
             items=items,

@@ -49,6 +49,7 @@ class MovieLens100K:
     """
 
     item_columns = (ITEM, "title", "year", "genres")
+    user_columns = _USERS
 
     def __init__(self, path: str | None = None) -> None:
         self.path = path

@@ -74,6 +74,11 @@ class MovieLens:
             raise ValueError(f"MovieLens {size} changes and has no checksum: download it and set data.source.path.")
         self.size, self.path = size, path
 
+    @property
+    def user_columns(self) -> tuple[str, ...]:
+        """Columns of the user table; only the 1m set says something about users."""
+        return _USERS if self.size == "1m" else (USER,)
+
     def identity(self) -> str:
         """The checksum known beforehand, or that of the files at ``path``."""
         if self.path is None:

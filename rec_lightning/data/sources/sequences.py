@@ -42,6 +42,8 @@ class SequenceFiles:
         ValueError: fields without an item table, or lists of no field.
     """
 
+    user_columns = (USER,)
+
     def __init__(
         self,
         path: str,

@@ -34,6 +34,7 @@ class Synthetic:
     """
 
     item_columns = (ITEM, "title", "year", "genres")
+    user_columns = (USER,)
 
     def __init__(
         self, users: int = 300, items: int = 200, events_per_user: int = 30, tastes: int = 8, seed: int = 0

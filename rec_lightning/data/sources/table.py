@@ -83,6 +83,11 @@ class Table:
         """Columns of the item table."""
         return tuple(self.item_fields) or (ITEM,)
 
+    @property
+    def user_columns(self) -> tuple[str, ...]:
+        """Columns of the user table."""
+        return tuple(self.user_fields) or (USER,)
+
     def identity(self) -> str:
         """Options and the content of all files."""
         files = [f for p in (self.path, self.items, self.users) if p is not None for f in find_files(p)]

@@ -34,6 +34,7 @@ class Given:
     """Tables made by a test."""
 
     item_columns = ("item", "title")
+    user_columns = ("user",)
 
     def __init__(self, tables: Tables, path: str = "") -> None:
         self.tables, self.path = tables, path
@@ -55,7 +56,8 @@ def found(result: Audit, check: str) -> Finding:
 
 
 def with_events(**columns: Any) -> Tables:
-    return replace(CLEAN, interactions=CLEAN.interactions.with_columns(**columns))
+    events = CLEAN.interactions.with_columns(**columns)
+    return replace(CLEAN, interactions=events, users=events.select("user").unique())
 
 
 def with_items(**columns: Any) -> Tables:

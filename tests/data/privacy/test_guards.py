@@ -74,6 +74,8 @@ def test_neither_the_key_nor_an_id_is_stored(key: str, cache: Path) -> None:
     guards = {"mask": Mask(), "pseudonyms": Pseudonyms()}
     data = RecData(source, LeaveOneOut(), 10, privacy=guards)
     data.prepare()
+    assert data.catalog.users.equals(data.tables.users.sort("user"))
+    assert data.catalog.users["name"].unique().to_list() == ["Ann <[e-mail]>"]
     for file in cache.rglob("*"):
         content = file.read_bytes() if file.is_file() else b""
         assert key.encode() not in content, file

@@ -48,6 +48,7 @@ def test_every_release_gives_the_same_tables(release: Any, ending: str, tmp_path
     assert tables.interactions.columns == ["user", "item", "timestamp", "rating"]
     assert tables.interactions.rows() == [("A1", "B1", 100, 5.0), ("A1", "B2", 50, 3.0)]
     assert source.item_columns == tuple(tables.items.columns)
+    assert source.user_columns == tuple(tables.users.columns)
     assert tables.items.rows() == [
         ("B1", "Nail's", ["Beauty", "Nails"], "OPI", 1.5),
         ("B2", "Nail's", ["Beauty", "Nails"], "OPI", None),

@@ -28,7 +28,16 @@ def test_by_hand(tmp_path: Path) -> None:
     assert tables.interactions.columns == ["user", "item", "rating", "timestamp"]
     assert tables.interactions.rows() == [("u1", "07", 4.5, 10), ("u2", "8", 3.0, 20)]
     assert tables.items.rows() == [("07", "A B", ["x", "y"], 1.5), ("8", "C", ["z"], 2.0)]
-    assert tables.users.columns == ["user"]
+    assert source.user_columns == tuple(tables.users.columns) == ("user",)
+    (tmp_path / "x.user").write_text("user_id:token\tage:float\nu2\t20\nu1\t30\n")
+    assert source.fetch().users.rows() == [("u2", 20), ("u1", 30)]
+    assert source.user_columns == ("user", "age")
+
+
+def test_users_without_events_may_have_other_ids(tmp_path: Path) -> None:
+    (tmp_path / "x.inter").write_text("user_id:token\titem_id:token\n1\t5\n")
+    (tmp_path / "x.user").write_text("user_id:token\tage:float\nx\t20\n1\t30\n")
+    assert AtomicFiles(str(tmp_path / "x.inter")).fetch().users.rows() == [(1, 30)]
 
 
 @pytest.mark.parametrize(

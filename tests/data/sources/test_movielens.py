@@ -79,6 +79,7 @@ def test_both_layouts_give_the_same_tables(
     other = read_movielens_100k((grouplens if layout is atomic else atomic)(tmp_path / "other" / "ml-100k"))
     assert fingerprint(interactions, items, users) == fingerprint(*other)
     assert tuple(items.columns) == MovieLens100K.item_columns
+    assert tuple(users.columns) == MovieLens100K.user_columns
 
 
 def test_a_zip_is_read_where_it_lies(tmp_path: Path, cache: Path) -> None:

@@ -54,7 +54,10 @@ def test_both_layouts_give_the_same_tables(
 def test_users_of_the_1m_set(tmp_path: Path) -> None:
     place = dat(tmp_path / "ml")
     (place / "users.dat").write_text("1::F::1::10::02460\n")
-    assert read_movielens(place, "latin-1")[2].rows() == [(1, "F", 1, "10", "02460")]
+    users = read_movielens(place, "latin-1")[2]
+    assert users.rows() == [(1, "F", 1, "10", "02460")]
+    assert MovieLens("1m").user_columns == tuple(users.columns)
+    assert MovieLens("10m").user_columns == ("user",)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def test_item_fields_and_lists(tmp_path: Path) -> None:
     items = written(tmp_path / "i.tsv", 'item\ttitle\tcats\tprice\n8\tA "b"\tX | Y\t1.5\n7\t\tZ\t2\n')
     source = SequenceFiles(file, items, ["title", "cats", "price"], {"cats": " | "})
     assert source.item_columns == ("item", "title", "cats", "price")
+    assert source.user_columns == ("user",)
     assert source.fetch().items.rows() == [(8, 'A "b"', ["X", "Y"], 1.5), (7, None, ["Z"], 2.0)]
 
 

@@ -30,6 +30,7 @@ def test_sizes_are_as_asked(tables: Tables) -> None:
     assert 39 < count["len"].mean() < 41  # type: ignore[operator]
     assert set(tables.interactions[ITEM]) <= set(tables.items[ITEM])
     assert tuple(tables.items.columns) == Synthetic.item_columns
+    assert tuple(tables.users.columns) == Synthetic.user_columns
 
 
 def test_time_never_runs_backwards_for_a_user(tables: Tables) -> None:

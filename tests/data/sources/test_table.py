@@ -84,6 +84,7 @@ def test_items_and_users_beside_the_interactions(tmp_path: Path) -> None:
     assert source.item_columns == ("item", "title")
     assert tables.items.rows() == [("A1", "ant, red"), ("B2", 'b"ee')]
     assert tables.users.rows() == [(7, 20), (9, 30)]
+    assert source.user_columns == ("user", "age")
 
 
 @pytest.mark.parametrize(
