@@ -20,6 +20,8 @@ from rec_lightning.contracts import Batch, Catalog, Sequences
 
 # B batch, N items, C items of a block
 
+_PAIRS = 1 << 26
+
 
 class ItemKNN:
     """Weights ``|i and j| / (sqrt(|i| |j|) + shrink)`` over users, the nearest of each item.
@@ -27,7 +29,8 @@ class ItemKNN:
     Args:
         neighbors: items kept for each item that is scored; at least 1.
         shrink: pulls pairs with few common users towards zero; at least 0.
-        block: items compared with all others at once; bounds the memory to N * block numbers.
+        block: items compared with all others at once at most; fewer in a large catalogue, so that a block never
+            holds more than 2^26 pairs (half a gigabyte, three times over).
 
     Raises:
         ValueError: a value out of range.
@@ -47,8 +50,9 @@ class ItemKNN:
         matrix = csc_array(train_matrix(sequences, catalog.size))
         users = np.sqrt(matrix.sum(0))  # (N + 1,)
         item, near, weight = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
-        for first in range(0, catalog.size + 1, self.block):
-            own = np.arange(first, min(first + self.block, catalog.size + 1))
+        block = max(1, min(self.block, _PAIRS // (catalog.size + 1)))
+        for first in range(0, catalog.size + 1, block):
+            own = np.arange(first, min(first + block, catalog.size + 1))
             likeness = (matrix.T @ matrix[:, own]).toarray()  # (N + 1, C)
             likeness /= users[:, None] * users[own] + self.shrink + (self.shrink == 0) * 1e-12
             likeness[own, own - first] = 0

@@ -53,6 +53,19 @@ def test_equals_the_formula(
     assert knn.parameters == (kept > 0).sum()
 
 
+def test_a_large_catalogue_is_compared_in_smaller_blocks(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ItemKNN(neighbors=1000)
+    whole.fit(*data)
+    monkeypatch.setattr("rec_lightning.baselines.item_knn._PAIRS", 3 * 26)
+    widths = []
+    blocks = np.broadcast_to
+    monkeypatch.setattr(np, "broadcast_to", lambda own, shape: widths.append(len(own)) or blocks(own, shape))
+    small = ItemKNN(neighbors=1000)
+    small.fit(*data)
+    assert max(widths) == 3
+    assert (whole._weights != small._weights).nnz == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
