@@ -25,21 +25,13 @@ from torch import Tensor, nn
 from rec_lightning.contracts import Catalog
 from rec_lightning.items.hidden import HiddenCache
 from rec_lightning.items.layers import frozen_below, layers_of
-from rec_lightning.items.pretrained import load
 from rec_lightning.items.templates import render
 from rec_lightning.items.tokens import Tokens
+from rec_lightning.language_models import load, set_dropout
 
 # M items asked for, N items, T tokens, H width of the encoder, D width of the model
 
 Pooling = Literal["mean", "cls", "last"]
-
-
-class _Inactive(nn.Dropout):
-    """A dropout of 0, which torch would still draw a mask for while training."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The input."""
-        return x
 
 
 class TextItems(nn.Module):
@@ -91,11 +83,7 @@ class TextItems(nn.Module):
                 f"items.max_tokens must be {least}..{most}, what {model} takes, got {max_tokens}. Set items.max_tokens."
             )
         encoder.pooler = None  # type: ignore[assignment]  # unused here, and would count as trained without ever moving
-        for name, module in list(encoder.named_modules()):
-            if isinstance(module, nn.Dropout):
-                encoder.set_submodule(name, nn.Dropout(dropout) if dropout else _Inactive(0.0))
-            elif isinstance(getattr(module, "attention_dropout", None), float):  # a decoder's, which is no module
-                module.attention_dropout = dropout
+        set_dropout(encoder, dropout)
         self.width, self.pooling, self.fresh, self.size = width, pooling, fresh, catalog.size
         self.encoder: nn.Module = encoder
         self.tokens = Tokens(tokenizer, texts, max_tokens, chunk_tokens)
