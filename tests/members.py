@@ -8,6 +8,7 @@ from typing import Any
 from hydra.utils import instantiate
 
 from rec_lightning.runtime.composition import compose, conf_dir
+from rec_lightning.runtime.options import is_choice
 
 # small enough for a test, and as a user would say it
 SMALL = {"train": ["width=16", "max_length=8"], "baseline": []}
@@ -15,7 +16,7 @@ SMALL = {"train": ["width=16", "max_length=8"], "baseline": []}
 
 def members(group: str) -> list[str]:
     """The choices of ``conf/<group>``."""
-    return sorted(file.stem for file in (conf_dir() / group).glob("*.yaml"))
+    return sorted(file.stem for file in (conf_dir() / group).glob("*.yaml") if is_choice(file.stem))
 
 
 @cache

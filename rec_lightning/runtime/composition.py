@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from rec_lightning.runtime.options import conf_dir as conf_dir
+from rec_lightning.runtime.options import is_choice
 from rec_lightning.runtime.overrides import (
     SEARCH,
     check_choice,
@@ -90,7 +91,7 @@ def _lines(overrides: list[Override]) -> list[str]:
 
 def _choices(root: str, where: list[str], group: str) -> list[str]:
     loader = GlobalHydra.instance().config_loader()
-    return list(loader.get_group_options(group, config_name=root, overrides=where))
+    return list(filter(is_choice, loader.get_group_options(group, config_name=root, overrides=where)))
 
 
 def _container(config: DictConfig) -> dict[str, Any]:

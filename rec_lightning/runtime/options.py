@@ -14,6 +14,7 @@ from pathlib import Path
 from textwrap import wrap
 
 _DEFAULT = re.compile(r"^\s+-\s+(?:override\s+)?/?([\w/]+):\s*(.+?)\s*(?:#.*)?$")
+_SHARED = re.compile(r"^\s+-\s+(_(?!self_)\w+)\s*(?:#.*)?$", re.MULTILINE)
 _OPTION = re.compile(r"^(\w+):[ \t]*([^#\n]*?)[ \t]*(?:#[ \t]*(.*))?$", re.MULTILINE)
 
 
@@ -74,12 +75,24 @@ def read_options(text: str) -> list[tuple[str, str, str]]:
     return [option for option in found if option[0] != "defaults" and not option[0].startswith("_")]
 
 
+def read_choice(file: Path) -> list[tuple[str, str, str]]:
+    """The options of a choice: its own, then those of the ``_files`` beside it that its defaults name."""
+    text = file.read_text()
+    shared = (file.with_name(f"{name}.yaml").read_text() for name in _SHARED.findall(text))
+    return [option for part in (text, *shared) for option in read_options(part)]
+
+
+def is_choice(name: str) -> bool:
+    """Whether a file of this name is a choice; ``_names`` are parts that several choices share."""
+    return not name.startswith("_")
+
+
 def read_groups(conf: Path) -> dict[str, dict[str, Path]]:
     """Group -> choice -> file, nested groups (``data/split``) after the one they lie in."""
     groups: dict[str, dict[str, Path]] = {}
     for file in sorted(conf.rglob("*.yaml")):
         group = file.parent.relative_to(conf).as_posix()
-        if group != ".":
+        if group != "." and is_choice(file.stem):
             groups.setdefault(group, {})[file.stem] = file
     return dict(sorted(groups.items()))
 
@@ -113,6 +126,6 @@ def list_parts(conf: Path, defaults: dict[str, list[str]], only: list[str] | Non
             mark = "*" if choice in defaults.get(group, []) else " "
             lines.append(f"   {mark}{choice:<16} {description(file)}".rstrip())
             if only is not None:
-                found = "  ".join(f"{name}={value}" for name, value, _ in read_options(file.read_text()) if value)
+                found = "  ".join(f"{name}={value}" for name, value, _ in read_choice(file) if value)
                 lines += wrap(found, 110, initial_indent=" " * 21, subsequent_indent=" " * 21)
     return lines

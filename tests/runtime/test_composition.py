@@ -23,7 +23,8 @@ FILES = {
     "tuning/full.yaml": "_target_: torch.nn.Identity\n",
     "logger/wandb.yaml": "wandb:\n  _target_: lightning.pytorch.loggers.WandbLogger\n  offline: true\n",
     "logger/csv.yaml": "csv:\n  _target_: lightning.pytorch.loggers.CSVLogger\n  save_dir: ${run_dir}\n",
-    "data/small.yaml": "defaults:\n  - split: last\nsize: 10\n",
+    "data/_shared.yaml": "size: 1\nshown: 64\n",
+    "data/small.yaml": "defaults:\n  - _shared\n  - split: last\n  - _self_\nsize: 10\n",
     "data/split/last.yaml": "_target_: builtins.dict\n",
     "data/split/time.yaml": "_target_: builtins.dict\nfraction: ???\n",
 }
@@ -45,6 +46,11 @@ def test_defaults_are_resolved_and_leave_no_state(conf: Path) -> None:
     assert OmegaConf.to_container(config) == OmegaConf.to_container(config, resolve=True)
     assert "hydra" not in config
     assert not GlobalHydra.instance().is_initialized()
+
+
+def test_a_choice_may_take_options_of_a_file_that_is_none(conf: Path) -> None:
+    assert compose("train", [], conf).data == {"size": 10, "shown": 64, "split": {"_target_": "builtins.dict"}}
+    assert compose("train", ["data.shown=9"], conf).data.shown == 9
 
 
 def test_no_state_is_left_after_an_error(conf: Path) -> None:
@@ -108,6 +114,7 @@ MESSAGES = {
     # choices
     "tuning=lorra": "unknown choice tuning=lorra; nearest: lora. Choices: full, lora.",
     "tuning=9": "unknown choice tuning=9. Choices: full, lora.",
+    "data=_shared": "unknown choice data=_shared. Choices: small.",
     "data/split=tme": "unknown choice data/split=tme; nearest: time. Choices: last, time.",
     "logger=[csv,wanb]": "unknown choice logger=wanb; nearest: wandb. Choices: csv, wandb.",
     "tuning=null": "tuning must be one of full, lora, got null. Leave it out with ~tuning.",

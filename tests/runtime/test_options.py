@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from rec_lightning.runtime.options import conf_dir, description, read_groups, read_options, read_root
+from rec_lightning.runtime.options import conf_dir, description, read_choice, read_groups, read_options, read_root
 
 
 def test_a_root(tmp_path: Path) -> None:
@@ -27,6 +27,18 @@ def test_groups_and_descriptions(tmp_path: Path) -> None:
     assert {group: list(choices) for group, choices in groups.items()} == {"a": ["x", "z"], "a/b": ["y"]}
     assert description(groups["a"]["x"]) == "an x"
     assert description(groups["a/b"]["y"]) == ""
+
+
+def test_a_file_that_several_choices_share(tmp_path: Path) -> None:
+    (tmp_path / "_shared.yaml").write_text("# shared\nsize: 64  # of a step\n")
+    (tmp_path / "x.yaml").write_text(
+        "# an x\ndefaults:\n  - _shared  # first\n  - split: last\n  - _self_\n\npath: a\n"
+    )
+    (tmp_path / "a").mkdir()
+    assert read_choice(tmp_path / "x.yaml") == [("path", "a", ""), ("size", "64", "of a step")]
+    for name in ("_shared", "x"):
+        (tmp_path / f"{name}.yaml").rename(tmp_path / "a" / f"{name}.yaml")
+    assert list(read_groups(tmp_path)["a"]) == ["x"]
 
 
 def test_reads_the_same_as_yaml() -> None:
