@@ -89,12 +89,14 @@ class Sequences:
         offsets: (U + 1,) int64.
         role: (E,) int8; 0 train, 1 validation target, 2 test target, 3 in no part.
         users: (U,) ids of the source.
+        timestamp: (E,) int64 seconds since 1970; None where the source tells an order only.
     """
 
     items: NDArray[np.int64]
     offsets: NDArray[np.int64]
     role: NDArray[np.int8]
     users: pl.Series
+    timestamp: NDArray[np.int64] | None = None
 
 
 @dataclass  # not frozen, since Lightning's plugins for other precisions refuse to go through a frozen one
@@ -109,6 +111,11 @@ class Batch:
             evaluation (B,) int64.
         seen: (S,) int64 flat items to leave out of the ranking; evaluation only.
         seen_offsets: (B + 1,) int64; user ``b`` has ``seen[seen_offsets[b]:seen_offsets[b + 1]]``.
+        time: (B, L) int64 seconds since 1970 at which the events of ``history`` happened, 0 at the padding. It and
+            ``target_time`` are there when the backbone says ``needs_time``, and None when it does not.
+        target_time: of the shape of ``target``: when the target happened, which in use is the moment of the
+            question; 0 at the padding. In training that of position t is ``time`` at t + 1, where that is in the
+            window.
     """
 
     user: Tensor
@@ -117,6 +124,8 @@ class Batch:
     target: Tensor
     seen: Tensor | None = None
     seen_offsets: Tensor | None = None
+    time: Tensor | None = None
+    target_time: Tensor | None = None
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -271,10 +280,16 @@ class ItemEncoder(Tunable, Protocol):
 
 
 class Backbone(Tunable, Protocol):
-    """How a history becomes states."""
+    """How a history becomes states.
+
+    One that reads ``batch.time`` says ``needs_time = True``: batches carry times for it, and data without are refused.
+    """
 
     def pose(self, batch: Batch) -> Batch:
-        """A training batch with the targets that may be asked for at once; a causal backbone gives it back as it is."""
+        """A training batch with the targets that may be asked for at once; a causal backbone gives it back as it is.
+
+        Only ``target`` may differ.
+        """
         ...
 
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:

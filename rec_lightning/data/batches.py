@@ -4,6 +4,8 @@ Training cuts each user's events into windows so that every target is trained ex
 train on the last L events only (and lose 60 % of the targets of ML-100K) or repeat a history once per prefix.
 Where the cuts lie moves from epoch to epoch, so that no target always stands at a window's poor beginning.
 
+Batches carry times where the sequences have them; ``RecData`` hides them from whoever does not ask.
+
 Everything is a function of (seed, epoch, position): a killed run goes on in the middle of an epoch exactly.
 """
 
@@ -49,9 +51,10 @@ class TrainBatches:
         # user u trains on items[begin[u]:begin[u] + count[u]]
         self.count = np.bincount(owner, minlength=len(sequences.users))
         self.begin = sequences.offsets[:-1]
-        self.items = sequences.items
+        self.items, self.time = sequences.items, sequences.timestamp
         if not _leading(train, self.begin, self.count):
             self.items, self.begin = sequences.items[train], np.cumsum(self.count) - self.count
+            self.time = None if self.time is None else self.time[train]
         self.max_length, self.batch_size, self.seed, self.context = max_length, batch_size, seed, context
         self.rank, self.world = rank, world
         self.epoch, self.position = 0, 0
@@ -106,10 +109,13 @@ class TrainBatches:
         column = np.arange(length.max())
         real = column < length[:, None]  # (B, L)
         event = np.where(real, begin[:, None] + column, 0)
-        history = np.where(real, self.items[event], 0)
         counts = real & (column >= silent[:, None])
-        target = np.where(counts, self.items[np.where(real, event + 1, 0)], 0)
-        return Batch(*(torch.from_numpy(x) for x in (user, history, length, target)))
+        following = np.where(counts, event + 1, 0)
+        columns = [user, np.where(real, self.items[event], 0), length, np.where(counts, self.items[following], 0)]
+        times = []
+        if self.time is not None:
+            times = [np.where(real, self.time[event], 0), np.where(counts, self.time[following], 0)]
+        return _batch(columns, times)
 
     def state_dict(self) -> dict[str, int]:
         """Where the stream is: the epoch and the next batch of it."""
@@ -161,17 +167,20 @@ class EvalBatches:
         self.max_length, self.batch_size = max_length, batch_size
         event = np.flatnonzero(sequences.role == role)
         user = np.searchsorted(sequences.offsets, event, side="right") - 1
-        self.target = sequences.items[event]
+        time = sequences.timestamp
+        target_time = event if time is None else time[event]
         last = role if inputs == "past" else 0
         hidden = (sequences.role > last) & (sequences.role != 3)
         # inputs of a row: items[begin:end]; hidden events are taken out of the array, and both ends move up
         gone = np.concatenate([[0], np.cumsum(hidden)])
-        self.items = sequences.items[~hidden] if gone[-1] else sequences.items
+        self.items, self.time = sequences.items, time
+        if gone[-1]:
+            self.items, self.time = sequences.items[~hidden], None if time is None else time[~hidden]
         begin = sequences.offsets[user]
         begin, end = begin - gone[begin], event - gone[event]
         keep = end > begin
-        columns = (self.target, user, begin, end)
-        self.target, self.user, self.begin, self.end = (x[keep][rank::world] for x in columns)
+        columns = (sequences.items[event], target_time, user, begin, end)
+        self.target, self.target_time, self.user, self.begin, self.end = (x[keep][rank::world] for x in columns)
 
     def __len__(self) -> int:
         return -(-len(self.end) // self.batch_size)
@@ -186,8 +195,17 @@ class EvalBatches:
         length = np.minimum(seen_count, self.max_length)
         column = np.arange(length.max())
         real = column < length[:, None]
-        history = np.where(real, self.items[np.where(real, (end - length)[:, None] + column, 0)], 0)
+        event = np.where(real, (end - length)[:, None] + column, 0)
+        history = np.where(real, self.items[event], 0)
         offsets = np.concatenate([[0], np.cumsum(seen_count)])
         flat = np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], seen_count)
-        columns = (self.user[rows], history, length, self.target[rows], self.items[flat], offsets)
-        return Batch(*(torch.from_numpy(x) for x in columns))
+        columns = [self.user[rows], history, length, self.target[rows], self.items[flat], offsets]
+        times = []
+        if self.time is not None:
+            times = [np.where(real, self.time[event], 0), self.target_time[rows]]
+        return _batch(columns, times)
+
+
+def _batch(columns: list[Ints], times: list[Ints]) -> Batch:
+    time = dict(zip(("time", "target_time"), map(torch.from_numpy, times), strict=False))
+    return Batch(*map(torch.from_numpy, columns), **time)

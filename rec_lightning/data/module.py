@@ -80,6 +80,7 @@ class RecData(LightningDataModule):
         self.steps, self.inputs, self.cache = dict(prepare or {}), inputs, cache
         self.guards = dict(privacy or {})
         self._prepared: Prepared | None = None
+        self._timed = False
 
     def prepare(self) -> None:
         """Reads, filters, numbers and splits, or opens the cache; a second call does nothing.
@@ -169,11 +170,27 @@ class RecData(LightningDataModule):
         assert self._prepared is not None
         return self._prepared
 
+    def carry_times(self) -> None:
+        """From now on batches carry times.
+
+        Raises:
+            ValueError: the data have none.
+        """
+        if self.sequences.timestamp is None:
+            raise ValueError(
+                f"the backbone reads when events happened, and {self.facts.name} tells no time. Name the column in "
+                "data.source (timestamp), or choose a backbone that reads positions only."
+            )
+        self._timed = True
+
+    def _events(self) -> Sequences:
+        return self.sequences if self._timed else replace(self.sequences, timestamp=None)
+
     def train_dataloader(self) -> TrainBatches:
         """Shuffled windows of this process."""
         rank, world = _process()
         return TrainBatches(
-            self.sequences, self.max_length, self.batch_size, self.seed, self.context, rank=rank, world=world
+            self._events(), self.max_length, self.batch_size, self.seed, self.context, rank=rank, world=world
         )
 
     def val_dataloader(self) -> EvalBatches:
@@ -186,7 +203,7 @@ class RecData(LightningDataModule):
 
     def _evaluation(self, role: int) -> EvalBatches:
         rank, world = _process()
-        return EvalBatches(self.sequences, role, self.max_length, self.eval_batch_size, rank, world, self.inputs)
+        return EvalBatches(self._events(), role, self.max_length, self.eval_batch_size, rank, world, self.inputs)
 
 
 def _process() -> tuple[int, int]:

@@ -1,9 +1,9 @@
 """The prepared form of a data set: sorted, numbered, split; on disk as flat arrays that are mapped, not read.
 
-A folder holds ``facts.json``, ``card.md`` for people, the arrays ``items, offsets, role`` and ``popularity`` as npy,
-and ``users, catalog, interactions, item_table`` and ``user_table`` as Parquet; ``users`` holds the known users in the
-order of the sequences. Opening it maps the arrays and reads the catalogue: the interactions are read only when somebody
-asks for the tables.
+A folder holds ``facts.json``, ``card.md`` for people, the arrays ``items, offsets, role, popularity`` and, where times
+are known, ``timestamp`` as npy, and ``users, catalog, interactions, item_table`` and ``user_table`` as Parquet;
+``users`` holds the known users in the order of the sequences. Opening it maps the arrays and reads the catalogue: the
+interactions are read only when somebody asks for the tables.
 
 Relations: ``cache`` gives the folder its place; ``RecData`` makes or opens it.
 """
@@ -56,6 +56,8 @@ class Prepared:
         arrays: list[NDArray[Any]] = [sequences.items, sequences.offsets, sequences.role, catalog.popularity]
         for name, array in zip(_ARRAYS, arrays, strict=True):
             np.save(folder / f"{name}.npy", array)
+        if sequences.timestamp is not None:
+            np.save(folder / "timestamp.npy", sequences.timestamp)
         tables = self.tables
         frames = (catalog.users, catalog.items, tables.interactions, tables.items, tables.users)
         for name, frame in zip(_FRAMES, frames, strict=True):
@@ -78,5 +80,6 @@ def open_prepared(folder: Path) -> Prepared | None:
     items, offsets, role, popularity = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS)
     users, catalog = (pl.read_parquet(folder / f"{name}.parquet") for name in _FRAMES[:2])
     # batches look the offsets up for every row: in memory they are faster
-    sequences = Sequences(items, np.array(offsets), role, users[USER])
+    time = np.load(folder / "timestamp.npy", mmap_mode="r") if "timestamp.npy" in sizes else None
+    sequences = Sequences(items, np.array(offsets), role, users[USER], time)
     return Prepared(Facts(**told), sequences, Catalog(catalog, np.array(popularity), users), folder)

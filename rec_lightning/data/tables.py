@@ -57,7 +57,7 @@ def to_sequences(tables: Tables, split: Split) -> tuple[Sequences, Catalog]:
         split: gives each event its role.
 
     Returns:
-        the flat sequences (E events, U users) and the catalogue (N items, U users).
+        the flat sequences (E events, U users) and the catalogue (N items, U users); parts of a second are cut off.
 
     Raises:
         ValueError: no rows, a column or a value is missing, a table of items or users holds an id twice or of another
@@ -72,7 +72,7 @@ def to_sequences(tables: Tables, split: Split) -> tuple[Sequences, Catalog]:
     items = _number(events[ITEM], ids)
     popularity = np.bincount(items[role == 0], minlength=len(ids) + 1).astype(np.int64)
     catalog = Catalog(_described(ids, tables.items), popularity, _described(counts[USER], tables.users))
-    return Sequences(items, offsets, role, counts[USER]), catalog
+    return Sequences(items, offsets, role, counts[USER], _seconds(events)), catalog
 
 
 def _described(ids: pl.Series, table: pl.DataFrame) -> pl.DataFrame:
@@ -80,6 +80,14 @@ def _described(ids: pl.Series, table: pl.DataFrame) -> pl.DataFrame:
     if table.is_empty():
         table = table.cast({ids.name: ids.dtype})
     return ids.to_frame().join(table, on=ids.name, how="left", maintain_order="left")
+
+
+def _seconds(events: pl.DataFrame) -> NDArray[np.int64] | None:
+    if TIMESTAMP not in events.columns:
+        return None
+    time = events[TIMESTAMP]
+    seconds: NDArray[np.int64] = (time.floor() if time.dtype.is_float() else time).cast(pl.Int64).to_numpy()
+    return seconds
 
 
 def sort_events(events: pl.DataFrame) -> pl.DataFrame:

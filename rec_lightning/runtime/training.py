@@ -57,6 +57,8 @@ class Training:
         self.data.prepare()
         seed_everything(self.config.seed, verbose=False)
         self.task = build_task(self.config, self.data.catalog)
+        if getattr(self.task, "needs_time", False):
+            self.data.carry_times()
         self.task.ranking.check(self.data.catalog.size)  # type: ignore[union-attr, operator]
         folder = run_dir.path / "checkpoints"
         self.best, self.last = folder / "best.ckpt", folder / "last.ckpt"

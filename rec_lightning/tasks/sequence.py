@@ -79,6 +79,11 @@ class SequenceTask(LightningModule):
         self._loss_sum = nn.Buffer(torch.zeros((), dtype=torch.double), persistent=False)
         self._positions = nn.Buffer(torch.zeros((), dtype=torch.long), persistent=False)
 
+    @property
+    def needs_time(self) -> bool:
+        """Whether batches must carry times."""
+        return bool(getattr(self.backbone, "needs_time", False))
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean loss over the positions with a target."""
         batch = self.backbone.pose(batch)

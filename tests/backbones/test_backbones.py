@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -86,8 +87,10 @@ def test_no_state_sees_its_own_target(choice: str, batch: Make, vectors: Tensor)
 @pytest.mark.parametrize("choice", BACKBONES)
 def test_a_batch_is_posed_without_being_changed(choice: str, batch: Make) -> None:
     many = batch([8, 5, 1], 30)
+    many = replace(many, time=many.history * 60, target_time=many.target * 60)
     before = many.target.clone()
     posed = made(choice).pose(many)
+    assert all(getattr(posed, f.name) is getattr(many, f.name) for f in fields(many) if f.name != "target")
     assert torch.equal(many.target, before)
     assert (posed.target > 0).any(1).all()
     assert torch.equal(posed.target[posed.target > 0], before[posed.target > 0])

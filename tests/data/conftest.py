@@ -20,12 +20,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def make_sequences() -> Callable[..., Sequences]:
-    """``make_sequences([[1, 2], [3]])``: items of each user, and optionally the role of each event."""
+    """``make_sequences([[1, 2], [3]])``: items of each user, and optionally role and time of each event."""
 
-    def make(users: Sequence[Sequence[int]], role: Sequence[int] | None = None) -> Sequences:
+    def make(
+        users: Sequence[Sequence[int]], role: Sequence[int] | None = None, time: Sequence[int] | None = None
+    ) -> Sequences:
         items = np.array([i for user in users for i in user], np.int64)
         offsets = np.cumsum([0, *map(len, users)]).astype(np.int64)
         roles = np.zeros(len(items), np.int8) if role is None else np.array(role, np.int8)
-        return Sequences(items, offsets, roles, pl.Series("user", range(len(users))))
+        timestamp = None if time is None else np.array(time, np.int64)
+        return Sequences(items, offsets, roles, pl.Series("user", range(len(users))), timestamp)
 
     return make

@@ -50,7 +50,7 @@ def test_the_second_start_reads_nothing_and_gives_the_same(cache: Path) -> None:
         one.prepare()
     assert Counting.reads == 2
     assert isinstance(second.sequences.items, np.memmap)
-    for name in ("items", "offsets", "role"):
+    for name in ("items", "offsets", "role", "timestamp"):
         arrays = [getattr(one.sequences, name) for one in (plain, first, second)]
         assert arrays[0].dtype == arrays[2].dtype
         assert (arrays[0] == arrays[1]).all()

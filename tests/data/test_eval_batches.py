@@ -95,3 +95,16 @@ def test_a_validation_target_never_reads_a_test_event(make_sequences: Callable[.
     assert batch.history.tolist() == [[4]]
     assert batch.seen is not None
     assert batch.seen.tolist() == [4]
+
+
+def test_times_go_with_their_events(make_sequences: Callable[..., Sequences]) -> None:
+    data = make_sequences([[4, 2, 9, 7], [5], [8, 1]], role=[0, 2, 1, 3, 2, 0, 1], time=[40, 20, 90, 70, 50, 80, 10])
+    (batch,) = EvalBatches(data, 1, 5, 4)  # one hidden event lies before both targets
+    assert batch.history.tolist() == [[4], [8]]
+    assert batch.time is not None
+    assert batch.target_time is not None
+    assert batch.time.tolist() == [[40], [80]]
+    assert batch.target_time.tolist() == [90, 10]
+    (batch,) = EvalBatches(data, 2, 2, 4)
+    assert batch.time is not None
+    assert batch.time.tolist() == [[40]]

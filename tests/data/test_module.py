@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 
 from rec_lightning.contracts import Tables
 from rec_lightning.data.module import RecData
@@ -19,8 +20,8 @@ class Given:
     item_columns = ("item",)
     user_columns = ("user",)
 
-    def __init__(self, lengths: Sequence[int]) -> None:
-        self.lengths, self.read = lengths, 0
+    def __init__(self, lengths: Sequence[int], timed: bool = True) -> None:
+        self.lengths, self.read, self.timed = lengths, 0, timed
 
     def identity(self) -> str:
         return str(list(self.lengths))
@@ -29,6 +30,7 @@ class Given:
         self.read += 1
         rows = [(user, item, item) for user, count in enumerate(self.lengths) for item in range(count)]
         frame = pl.DataFrame(rows, schema=dict.fromkeys(("user", "item", "timestamp"), pl.Int64), orient="row")
+        frame = frame if self.timed else frame.rename({"timestamp": "order"})
         return Tables(frame, pl.DataFrame({"item": []}), pl.DataFrame({"user": []}), "given", "none", "here", "f")
 
 
@@ -74,3 +76,20 @@ def test_too_little_is_refused_every_time(lengths: list[int], text: str) -> None
     for _ in range(2):  # a refusal is not forgotten
         with pytest.raises(ValueError, match=re.escape(text)):
             data.prepare()
+
+
+def test_batches_carry_times_only_when_asked() -> None:
+    data = RecData(Given([5, 4, 3]), LeaveOneOut(), max_length=10, cache=False)
+    loaders = (data.train_dataloader, data.val_dataloader, data.test_dataloader)
+    assert [next(iter(loader())).time for loader in loaders] == [None] * 3
+    data.carry_times()
+    for loader in loaders:
+        batch = next(iter(loader()))
+        assert batch.time is not None
+        assert torch.equal(batch.time, (batch.history - 1).clamp(min=0))  # item n happened at n
+
+
+def test_times_are_asked_of_data_without() -> None:
+    data = RecData(Given([5, 4, 3], timed=False), LeaveOneOut(), max_length=10, cache=False)
+    with pytest.raises(ValueError, match=re.escape("reads when events happened, and given tells no time. Name the")):
+        data.carry_times()

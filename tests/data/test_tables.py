@@ -35,6 +35,17 @@ def test_by_hand() -> None:
     assert catalog.items["title"].to_list() == ["a", "b", "c"]  # row i is item i + 1, and 40 has no interaction
     assert catalog.popularity.tolist() == [0, 2, 0, 0]  # training events only
     assert catalog.users.rows() == [(1, 10), (2, None)]  # row u is row u of the sequences; 2 is not described
+    assert sequences.timestamp is not None
+    assert sequences.timestamp.tolist() == [3, 7, 9, 4, 5]
+
+
+def test_times_are_whole_seconds_and_an_order_is_none() -> None:
+    timed = tables([(1, 10, 2.9), (1, 20, -0.5), (1, 30, 7.0)])
+    sequences, _ = to_sequences(timed, LeaveOneOut())
+    assert sequences.timestamp is not None
+    assert sequences.timestamp.tolist() == [-1, 2, 7]
+    ordered = replace(timed, interactions=timed.interactions.rename({"timestamp": "order"}))
+    assert to_sequences(ordered, LeaveOneOut())[0].timestamp is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=60))

@@ -186,3 +186,19 @@ def test_training_events_between_others_are_found(make_sequences: Callable[..., 
     (batch,) = TrainBatches(sequences, 5, 4, 0)
     rows = sorted(zip(batch.history.tolist(), batch.target.tolist(), strict=True))
     assert rows == [([1, 3], [3, 4]), ([6, 0], [7, 0])]
+
+
+@pytest.mark.parametrize("role", [[0, 0, 0, 1, 2, 0, 0], [0, 1, 0, 0, 2, 0, 0]], ids=["leading", "between"])
+def test_times_go_with_their_events(role: list[int], make_sequences: Callable[..., Sequences]) -> None:
+    sequences = make_sequences([[1, 2, 3, 4, 5], [6, 7]], role, time=[10, 20, 30, 40, 50, 60, 70])
+    (batch,) = TrainBatches(sequences, 5, 4, 0)
+    assert batch.time is not None
+    assert batch.target_time is not None
+    assert torch.equal(batch.time, batch.history * 10)  # and 0 at the padding
+    assert torch.equal(batch.target_time, batch.target * 10)
+    assert (batch.time.dtype, batch.target_time.dtype) == (torch.int64, torch.int64)
+
+
+def test_where_no_time_is_known_there_is_none(make_sequences: Callable[..., Sequences]) -> None:
+    (batch,) = TrainBatches(make_sequences([[1, 2, 3]]), 5, 4, 0)
+    assert (batch.time, batch.target_time) == (None, None)

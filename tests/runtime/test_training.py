@@ -1,0 +1,51 @@
+"""What the parts of a run ask of each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from torch import Tensor
+
+from rec_lightning.backbones.mean_pooling import MeanPooling
+from rec_lightning.cli import main
+from rec_lightning.contracts import Batch
+
+FAST = "items=id tuning=full logger=[] trainer.fast_dev_run=true".split()
+
+
+class Clocked(MeanPooling):
+    """Reads times."""
+
+    needs_time = True
+    seen: ClassVar[list[bool]] = []
+
+    def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
+        assert batch.time is not None
+        assert batch.target_time is not None
+        self.seen.append(bool(((batch.time > 0) == (batch.history > 0)).all()))
+        return super().states(batch, item_vectors)
+
+
+def test_a_backbone_that_needs_times_gets_them(cache: Path, tmp_path: Path) -> None:
+    Clocked.seen.clear()
+    options = [
+        "data=synthetic",
+        "backbone=mean_pooling",
+        f"backbone._target_={__name__}.Clocked",
+        f"run_dir={tmp_path / 'run'}",
+    ]
+    assert main(["train", *FAST, *options]) == 0
+    assert len(Clocked.seen) >= 3  # training, validation, test
+    assert all(Clocked.seen)
+
+
+def test_data_without_times_are_refused_by_name(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "sequences.txt"
+    file.write_text("".join(f"{user} 1 2 3 {user + 4}\n" for user in range(5)))
+    options = [f"backbone._target_={__name__}.Clocked", f"run_dir={tmp_path / 'run'}", "backbone=mean_pooling"]
+    assert main(["train", *FAST, *options, "data=sequences", f"data.source.path={file}"]) == 2
+    assert "reads when events happened, and sequences tells no time. Name the column" in capsys.readouterr().err
