@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from rec_lightning.contracts import Catalog
 from rec_lightning.items.hidden import HiddenCache
+from rec_lightning.items.identity import identity
 from rec_lightning.items.layers import frozen_below, layers_of
 from rec_lightning.items.templates import render
 from rec_lightning.items.tokens import Tokens
@@ -76,6 +77,7 @@ class TextItems(nn.Module):
             raise ValueError(f"items.dropout must be in [0, 1), got {dropout}. Set items.dropout.")
         texts = render(template, catalog.items)
         tokenizer, encoder = load(model)
+        self.base = identity(model, encoder, tokenizer)
         least = tokenizer.num_special_tokens_to_add() + 1
         most = min(tokenizer.model_max_length, getattr(encoder.config, "max_position_embeddings", math.inf))
         if not least <= max_tokens <= most:

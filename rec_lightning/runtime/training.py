@@ -24,7 +24,7 @@ from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.runtime.resume import ResumePoint
 from rec_lightning.runtime.rundir import RunDir
 from rec_lightning.runtime.tracking import log_results, open_loggers
-from rec_lightning.tasks.lean import check_lean
+from rec_lightning.tasks.lean import bases, check_bases, check_lean
 
 
 class Training:
@@ -60,11 +60,14 @@ class Training:
         if getattr(self.task, "needs_time", False):
             self.data.carry_times()
         self.task.ranking.check(self.data.catalog.size)  # type: ignore[union-attr, operator]
+        if earlier := run_dir.read_json("manifest.json"):
+            check_bases(self.task, earlier.get("bases", {}))
         folder = run_dir.path / "checkpoints"
         self.best, self.last = folder / "best.ckpt", folder / "last.ckpt"
         self.point = ResumePoint(self.last, self.config.checkpoint_seconds)
         facts = describe("train", self.config.seed, self.data.facts)
-        self.manifest = facts | {"parameters": count_parameters(self.task), "started": run_dir.started or now()}
+        model = {"parameters": count_parameters(self.task), "bases": bases(self.task)}
+        self.manifest = facts | model | {"started": run_dir.started or now()}
         run_dir.write_json("manifest.json", self.manifest)  # before any logger writes: now it is a run
         self.trainer = self._trainer(folder)
 
@@ -105,7 +108,9 @@ class Training:
     def test(self) -> None:
         """Measures the best epoch on validation and test, and writes the artefacts."""
         if self.best.exists():  # a fast_dev_run saves nothing
-            state = torch.load(self.best, weights_only=True)["state_dict"]
+            saved = torch.load(self.best, weights_only=True)
+            state = saved["state_dict"]
+            check_bases(self.task, saved.get("bases", {}))
             check_lean(self.task, state)
             self.task.load_state_dict(state, strict=False)
         metrics: dict[str, float] = {}

@@ -1,4 +1,8 @@
-"""Lean checkpoints: only what was trained, checked by name when it comes back."""
+"""Lean checkpoints: only what was trained, checked by name when it comes back, and by the base it was trained on.
+
+A part whose trunk was pretrained says which model that is by an attribute ``base``: its name and hashes of what it
+holds. Hashes must agree; a name may differ.
+"""
 
 from __future__ import annotations
 
@@ -34,3 +38,30 @@ def check_lean(module: nn.Module, state: Mapping[str, Tensor]) -> None:
             f"the checkpoint belongs to another configuration: {'; '.join(problems[:3])}{more}. "
             "Use the configuration it was trained with (config.yaml in its run directory)."
         )
+
+
+def bases(module: nn.Module) -> dict[str, dict[str, str]]:
+    """Which pretrained models the parts of a module stand on, by the part's name: name and hashes."""
+    said = {name: getattr(part, "base", None) for name, part in module.named_modules()}
+    return {name: base for name, base in said.items() if isinstance(base, dict)}
+
+
+def check_bases(module: nn.Module, saved: Mapping[str, Mapping[str, str]]) -> None:
+    """Compares the models a checkpoint was trained on with those of this module.
+
+    Args:
+        module: what the checkpoint shall be loaded into.
+        saved: what ``bases`` gave when it was written.
+
+    Raises:
+        ValueError: a hash differs.
+    """
+    for part, own in bases(module).items():
+        there = saved.get(part, {})
+        for what, value in own.items():
+            if what != "name" and there.get(what) != value:
+                raise ValueError(
+                    f"the checkpoint was trained on another base: {part} had {there.get('name', 'no model')} with "
+                    f"{what} {there.get(what, '(none)')[:16]}, here it has {own['name']} with {what} {value[:16]}. "
+                    "Use the model it was trained with, or train anew in another run_dir."
+                )

@@ -28,7 +28,7 @@ from rec_lightning.contracts import (
     Tuning,
 )
 from rec_lightning.ranking.topk import TopK
-from rec_lightning.tasks.lean import check_lean, lean_state
+from rec_lightning.tasks.lean import bases, check_bases, check_lean, lean_state
 from rec_lightning.tasks.parameters import parameter_groups, scale_learning_rates
 
 # B batch, L length, D width, N items, P positions that count, M unique items
@@ -170,8 +170,8 @@ class SequenceTask(LightningModule):
         return [part.trunk for part in (self.items, self.backbone) if part.pretrained]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps only what was trained; a resume point also gets the sums and banks that are no weights."""
-        checkpoint["state_dict"] = lean_state(self)
+        """Keeps only what was trained and on which base; a resume point also gets sums and banks, which are no weights."""
+        checkpoint["state_dict"], checkpoint["bases"] = lean_state(self), bases(self)
         if "optimizer_states" in checkpoint:
             checkpoint["task"] = {"loss_sum": self._loss_sum.clone(), "positions": self._positions.clone()}
             checkpoint["parts"] = {
@@ -179,7 +179,8 @@ class SequenceTask(LightningModule):
             }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuses a checkpoint whose names are not those of this model's trained weights."""
+        """Refuses a checkpoint of another base, or whose names are not those of this model's trained weights."""
+        check_bases(self, checkpoint.get("bases", {}))
         check_lean(self, checkpoint["state_dict"])
         if "task" in checkpoint:
             self._loss_sum.copy_(checkpoint["task"]["loss_sum"])

@@ -7,7 +7,7 @@ import re
 import pytest
 from torch import nn
 
-from rec_lightning.tasks.lean import check_lean, lean_state
+from rec_lightning.tasks.lean import bases, check_bases, check_lean, lean_state
 
 
 def model(width: int = 2, frozen: bool = True) -> nn.Module:
@@ -49,3 +49,26 @@ def test_a_foreign_checkpoint_is_refused_by_name(saved: nn.Module, problem: str)
     )
     with pytest.raises(ValueError, match="^" + re.escape(text) + "$"):
         check_lean(model(), lean_state(saved))
+
+
+class Based(nn.Module):
+    """A part on a pretrained model."""
+
+    def __init__(self, weights: str, name: str = "bert") -> None:
+        super().__init__()
+        self.base = {"name": name, "weights": weights}
+
+
+def test_another_base_is_refused_with_both_hashes() -> None:
+    saved = bases(nn.ModuleDict({"text": Based("a" * 64)}))
+    assert saved == {"text": {"name": "bert", "weights": "a" * 64}}
+    check_bases(nn.ModuleDict({"text": Based("a" * 64, name="a copy of it")}), saved)
+    text = (
+        f"the checkpoint was trained on another base: text had bert with weights {'a' * 16}, here it has minilm with "
+        f"weights {'b' * 16}. Use the model it was trained with, or train anew in another run_dir."
+    )
+    with pytest.raises(ValueError, match="^" + re.escape(text) + "$"):
+        check_bases(nn.ModuleDict({"text": Based("b" * 64, "minilm")}), saved)
+    with pytest.raises(ValueError, match=r"text had no model with weights \(none\), here it has bert with weights a"):
+        check_bases(nn.ModuleDict({"text": Based("a" * 64)}), {})
+    check_bases(nn.ModuleDict({"ids": nn.Embedding(2, 2)}), saved)
