@@ -15,7 +15,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -37,7 +36,7 @@ def identity(model: str, encoder: PreTrainedModel, tokenizer: PreTrainedTokenize
     if next(encoder.parameters()).device.type == "meta":
         return {}
     what = f"{type(encoder).__name__} {encoder.dtype}"
-    weights = _remembered(what, Path(encoder.name_or_path), lambda: weights_hash(encoder))
+    weights = _remembered(what, Path(str(encoder.name_or_path)), lambda: weights_hash(encoder))
     return {"name": model, "weights": weights, "tokenizer": tokenizer_hash(tokenizer)}
 
 
@@ -47,7 +46,7 @@ def weights_hash(module: nn.Module) -> str:
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         plain = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        digest.update(np.ascontiguousarray(plain.numpy()))
+        digest.update(plain.numpy().data)
     return digest.hexdigest()
 
 

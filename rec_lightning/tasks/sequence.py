@@ -170,7 +170,7 @@ class SequenceTask(LightningModule):
         return [part.trunk for part in (self.items, self.backbone) if part.pretrained]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps only what was trained and on which base; a resume point also gets sums and banks, which are no weights."""
+        """Keeps only what was trained and on which base; a resume point also gets the sums and banks."""
         checkpoint["state_dict"], checkpoint["bases"] = lean_state(self), bases(self)
         if "optimizer_states" in checkpoint:
             checkpoint["task"] = {"loss_sum": self._loss_sum.clone(), "positions": self._positions.clone()}
