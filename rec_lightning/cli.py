@@ -23,6 +23,7 @@ VERBS = {
     "train": "rec_lightning.train",
     "baseline": "rec_lightning.baseline",
     "demo": "rec_lightning.demo",
+    "study": "rec_lightning.study",
     "audit": "rec_lightning.audit",
 }
 

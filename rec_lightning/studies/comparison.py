@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from rec_lightning.studies.crossed import crossed_difference, crossed_mean
 from rec_lightning.studies.intervals import Interval, bootstrap_mean, paired_difference, per_user
 from rec_lightning.studies.rows import Row
 from rec_lightning.studies.study import RowSpec, Study
@@ -16,52 +20,87 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
+class Run:
+    """A finished run of a row with one seed.
+
+    Args:
+        seed: of the run.
+        command: the line that runs it again.
+        row: what it left.
+        kept: whether it was already there.
+    """
+
+    seed: int
+    command: str
+    row: Row
+    kept: bool = False
+
+
+@dataclass(frozen=True)
 class Line:
     """A row of the table.
 
     Args:
         spec: what was to run.
-        command: the line that runs it again.
-        row: the finished run.
-        scores: by metric, in the study's order.
+        runs: the finished ones, one a seed; at least one.
+        scores: mean over seeds and users by metric, in the study's order.
+        spread: standard deviation over the seeds by metric; empty with a single run.
         versus: paired difference of the primary metric to the reference; None for the reference itself and where
             there is none.
-        kept: whether the run was already there.
+        failures: runs of the same row without a result.
     """
 
     spec: RowSpec
-    command: str
-    row: Row
+    runs: tuple[Run, ...]
     scores: Mapping[str, Interval]
+    spread: Mapping[str, float]
     versus: Interval | None
-    kept: bool = False
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def row(self) -> Row:
+        """The first run's; data, users and sizes are those of all."""
+        return self.runs[0].row
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A row without a result.
+    """A run without a result.
 
     Args:
-        spec: what was to run.
+        spec: of its row.
+        seed: of the run.
         command: the line that runs it again.
         code: exit code of its process; None when it ended well but left something unusable.
         error: its last lines, or what is wrong with what it left.
     """
 
     spec: RowSpec
+    seed: int
     command: str
     code: int | None
     error: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """Of the row, with the seed where the row has several."""
+        return self.spec.run_name(self.seed)
+
 
 @dataclass(frozen=True)
 class Finished:
-    """A row whose run was read, before it is compared."""
+    """A run that was read, before it is compared."""
 
     spec: RowSpec
-    command: str
-    row: Row
-    kept: bool = False
+    run: Run
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A row without any result."""
+
+    spec: RowSpec
+    failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +114,7 @@ class Comparison:
     """
 
     study: Study
-    entries: tuple[Line | Failure, ...]
+    entries: tuple[Line | Missing, ...]
     overrides: tuple[str, ...] = ()
 
     @property
@@ -85,8 +124,8 @@ class Comparison:
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """The rows without."""
-        return tuple(entry for entry in self.entries if isinstance(entry, Failure))
+        """The runs without."""
+        return tuple(failure for entry in self.entries for failure in entry.failures)
 
     @property
     def reference(self) -> Line | None:
@@ -95,49 +134,77 @@ class Comparison:
 
 
 def compare(study: Study, entries: Sequence[Finished | Failure], overrides: Sequence[str] = ()) -> Comparison:
-    """Puts the rows side by side; one over other data or users than the first has no result here.
+    """Puts the rows side by side; a run over other data or users than the first has no result here.
 
     Args:
         study: metrics, reference and bootstrap.
-        entries: in the study's order.
+        entries: the runs, in any order.
         overrides: given beside the study.
     """
     first = next((entry for entry in entries if isinstance(entry, Finished)), None)
     fitting = [_fitting(first, entry) if first and isinstance(entry, Finished) else entry for entry in entries]
-    finished = (entry for entry in fitting if isinstance(entry, Finished))
-    reference = next((entry.row for entry in finished if entry.spec.name == study.reference), None)
-    lines = (entry if isinstance(entry, Failure) else _line(study, entry, reference) for entry in fitting)
+    runs, failed = dict[str, tuple[Run, ...]](), dict[str, tuple[Failure, ...]]()
+    for row in study.rows:
+        mine = [entry for entry in fitting if entry.spec.name == row.name]
+        runs[row.name] = tuple(entry.run for entry in mine if isinstance(entry, Finished))
+        failed[row.name] = tuple(entry for entry in mine if isinstance(entry, Failure))
+    reference = runs[study.reference] if study.reference is not None else ()
+    lines = (
+        _line(study, row, runs[row.name], reference, failed[row.name])
+        if runs[row.name]
+        else Missing(row, failed[row.name])
+        for row in study.rows
+    )
     return Comparison(study, tuple(lines), tuple(overrides))
 
 
-def _line(study: Study, entry: Finished, reference: Row | None) -> Line:
-    row, resamples, seed = entry.row, study.resamples, study.seed
-    values = {metric: per_user(metric, row.ranks) for metric in study.metrics}
-    scores = {metric: bootstrap_mean(v, resamples, LEVEL, seed) for metric, v in values.items()}
+def user_values(metric: str, runs: Sequence[Run]) -> NDArray[np.float64]:
+    """(S, U) values of a metric, one row a run; the users are in one order."""
+    return np.stack([per_user(metric, run.row.ranks) for run in runs])
+
+
+def _line(
+    study: Study, spec: RowSpec, runs: tuple[Run, ...], reference: tuple[Run, ...], failures: tuple[Failure, ...]
+) -> Line:
+    values = {metric: user_values(metric, runs) for metric in study.metrics}
+    scores = {metric: _mean(study, v) for metric, v in values.items()}
+    spread = {metric: float(v.mean(1).std(ddof=1)) for metric, v in values.items() if len(runs) > 1}
     versus = None
-    if reference is not None and reference is not row:
-        baseline = per_user(study.primary, reference.ranks)
-        versus = paired_difference(values[study.primary], baseline, resamples, LEVEL, seed)
-    return Line(entry.spec, entry.command, row, scores, versus, entry.kept)
+    if reference and reference is not runs:
+        versus = _difference(study, values[study.primary], user_values(study.primary, reference))
+    return Line(spec, runs, scores, spread, versus, failures)
+
+
+def _mean(study: Study, values: NDArray[np.float64]) -> Interval:
+    if len(values) == 1:
+        return bootstrap_mean(values[0], study.resamples, LEVEL, study.seed)
+    interval = crossed_mean(values, LEVEL)
+    return Interval(interval.mean, max(0.0, interval.low), min(1.0, interval.high))  # no metric lies outside
+
+
+def _difference(study: Study, values: NDArray[np.float64], reference: NDArray[np.float64]) -> Interval:
+    if len(values) == len(reference) == 1:
+        return paired_difference(values[0], reference[0], study.resamples, LEVEL, study.seed)
+    return crossed_difference(values, reference, LEVEL)
 
 
 def _fitting(first: Finished, other: Finished) -> Finished | Failure:
     try:
         _same_users(first, other)
     except ValueError as error:
-        return Failure(other.spec, other.command, None, (str(error),))
+        return Failure(other.spec, other.run.seed, other.run.command, None, (str(error),))
     return other
 
 
 def _same_users(first: Finished, other: Finished) -> None:
-    names = f"{first.spec.name!r} and {other.spec.name!r}"
-    prints = [entry.row.manifest.data.fingerprint[:12] for entry in (first, other)]
+    a, b = first.run.row, other.run.row
+    names = " and ".join(repr(entry.spec.run_name(entry.run.seed)) for entry in (first, other))
+    prints = [row.manifest.data.fingerprint[:12] for row in (a, b)]
     if prints[0] != prints[1]:
         raise ValueError(
             f"rows must come from the same data, got {names} with fingerprints {prints[0]} and {prints[1]}. "
             "Run the study in a new folder."
         )
-    a, b = first.row, other.row
     if not (a.users.equals(b.users) and a.targets.equals(b.targets)):
         raise ValueError(
             f"rows must be tested on the same users and targets, got {names} with {len(a.users)} and {len(b.users)} "

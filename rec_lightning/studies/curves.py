@@ -1,5 +1,7 @@
 """Learning curves of the rows that left a history: the primary metric on the validation users by epoch.
 
+A row with several seeds shows their mean, as far as all of them went.
+
 Relations: ``figure`` shows where the rows ended, on the test users.
 """
 
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rec_lightning.studies.comparison import Comparison
+from rec_lightning.studies.comparison import Comparison, Line
 from rec_lightning.studies.drawing import BLUE, INK, MUTED, VERMILION, bare, figure_of
 from rec_lightning.studies.formats import metric_label
 
@@ -33,7 +35,7 @@ def curves_figure(comparison: Comparison) -> Figure | None:
         None when no row left a history of the primary metric.
     """
     key = f"val/{comparison.study.primary}"
-    found = {line.spec.name: _series(line.row.history, key) for line in comparison.lines}
+    found = {line.spec.name: _series(line, key) for line in comparison.lines}
     series = {name: table for name, table in found.items() if table.height}
     if not series:
         return None
@@ -59,10 +61,14 @@ def _colour(number: int) -> str:
     return _COLOURS[number % len(_COLOURS)]
 
 
-def _series(history: pl.DataFrame | None, key: str) -> pl.DataFrame:
-    if history is None:
+def _series(line: Line, key: str) -> pl.DataFrame:
+    """Epoch and the mean over the seeds; an epoch that not every run reached is left out."""
+    histories = [run.row.history for run in line.runs if run.row.history is not None]
+    if not histories:
         return pl.DataFrame({"epoch": [], "value": []})
-    return history.filter(pl.col("key") == key).sort("epoch").select("epoch", "value")
+    values = pl.concat(histories).filter(pl.col("key") == key).group_by("epoch")
+    table = values.agg(pl.col("value").mean(), runs=pl.len()).filter(pl.col("runs") == len(histories))
+    return table.sort("epoch").select("epoch", "value")
 
 
 def _labels(panel: Axes, series: dict[str, pl.DataFrame]) -> None:

@@ -33,7 +33,7 @@ def jobs_of(
     shared: Collection[str] = SHARED_KEYS,
     command: CommandBuilder = verb_command,
 ) -> list[Job]:
-    """One job a row, in the study's order.
+    """One job a row and seed, in the study's order; the seeds of a row follow one another.
 
     Args:
         study: whose rows to run.
@@ -45,13 +45,44 @@ def jobs_of(
     Raises:
         ValueError: an override that is none, or one of what the rows differ in.
     """
-    return [_job(row, row_overrides(study, row, folder, overrides, shared), folder, command) for row in study.rows]
+    return [
+        _job(row, seed, run_overrides(study, row, seed, folder, overrides, shared), folder, command)
+        for row in study.rows
+        for seed in row.seeds
+    ]
+
+
+def run_folder(folder: Path, row: RowSpec, seed: int) -> Path:
+    """Where the run of a row with a seed lies; its log lies beside it.
+
+    Example:
+        >>> run_folder(Path("runs/demo"), RowSpec("SASRec, ids", "train", ()), 42).as_posix()
+        'runs/demo/sasrec-ids/seed-42'
+    """
+    return folder / row.slug / f"seed-{seed}"
+
+
+def run_overrides(
+    study: Study,
+    row: RowSpec,
+    seed: int,
+    folder: Path,
+    overrides: Sequence[str] = (),
+    shared: Collection[str] = SHARED_KEYS,
+) -> list[str]:
+    """What one run of a row gets: its overrides, its seed and its folder.
+
+    Raises:
+        ValueError: as ``row_overrides``.
+    """
+    place = quoted(run_folder(folder, row, seed))
+    return [*row_overrides(study, row, overrides, shared), f"seed={seed}", f"run_dir={place}"]
 
 
 def row_overrides(
-    study: Study, row: RowSpec, folder: Path, overrides: Sequence[str] = (), shared: Collection[str] = SHARED_KEYS
+    study: Study, row: RowSpec, overrides: Sequence[str] = (), shared: Collection[str] = SHARED_KEYS
 ) -> list[str]:
-    """The row's own overrides, those given beside the study that its verb knows in their place, and its folder.
+    """The row's own overrides, those given beside the study that its verb knows in their place.
 
     Raises:
         ValueError: an override that is none, or one of what the rows differ in.
@@ -64,16 +95,17 @@ def row_overrides(
             )
     given = [o for o in overrides if row.verb != "baseline" or first_part(override_key(o)) in shared]
     by_key = {override_key(o): o for o in (*row.overrides, *given)}  # the later takes the place of the earlier
-    return [*by_key.values(), f"run_dir={quoted(folder / row.slug)}"]
+    return list(by_key.values())
 
 
-def _job(row: RowSpec, overrides: Sequence[str], folder: Path, command: CommandBuilder) -> Job:
+def _job(row: RowSpec, seed: int, overrides: Sequence[str], folder: Path, command: CommandBuilder) -> Job:
+    place = run_folder(folder, row, seed)
     return Job(
-        name=row.name,
+        name=row.run_name(seed),
         command=tuple(command(row.verb, overrides)),
         printed=shlex.join(["rec-lightning", row.verb, *overrides]),
-        log=folder / f"{row.slug}.log",
-        proof=folder / row.slug / "manifest.json",
+        log=place.with_name(f"{place.name}.log"),
+        proof=place / "manifest.json",
         expected=row.seconds,
     )
 

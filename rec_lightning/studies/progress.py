@@ -6,7 +6,7 @@ Relations: shows what ``launch`` tells.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich import box
@@ -22,12 +22,12 @@ from rec_lightning.studies.launch import Job, Outcome, Watcher
 
 
 @contextmanager
-def watching(jobs: Sequence[Job], console: Console) -> Iterator[Watcher]:
+def watching(jobs: Sequence[Job], console: Console, parallel: int = 1) -> Iterator[Watcher]:
     """The watcher that suits the console."""
     if not console.is_terminal:
         yield Lines(len(jobs), console)
         return
-    table = LiveTable(jobs)
+    table = LiveTable(jobs, parallel)
     with Live(table, console=console, refresh_per_second=4):
         yield table
 
@@ -41,63 +41,81 @@ class Lines:
     """
 
     def __init__(self, total: int, console: Console) -> None:
-        self._total, self._console, self._number = total, console, 0
+        self._total, self._console = total, console
+        self._numbers, self._elsewhere = dict[str, int](), set[str]()
 
     def started(self, job: Job) -> None:
         """Says which job starts."""
-        self._number += 1
-        self._console.print(f"[{self._number}/{self._total}] {job.name} ...", markup=False, highlight=False)
+        self._numbers[job.name] = len(self._numbers) + 1
+        self._print(job, "...")
+
+    def elsewhere(self, job: Job) -> None:
+        """Says once that another launcher runs the job."""
+        if job.name not in self._elsewhere:
+            self._elsewhere.add(job.name)
+            self._console.print(f"{job.name}: another launcher runs it", markup=False, highlight=False)
 
     def running(self, job: Job, seconds: float, line: str) -> None:
         """Says nothing: a log wants no news between the start and the end."""
 
     def ended(self, outcome: Outcome) -> None:
         """Says how the job ended."""
-        text = f"[{self._number}/{self._total}] {outcome.job.name} {verdict(outcome)} ({seconds(outcome.seconds)})"
-        self._console.print(text, markup=False, highlight=False)
+        self._print(outcome.job, f"{verdict(outcome)} ({seconds(outcome.seconds)})")
+
+    def _print(self, job: Job, text: str) -> None:
+        number = self._numbers[job.name]
+        self._console.print(f"[{number}/{self._total}] {job.name} {text}", markup=False, highlight=False)
 
 
 class LiveTable:
-    """A table of all jobs with status and seconds, and the time left where the jobs say what to expect."""
+    """A table of all jobs with status and seconds, and the time left where the jobs say what to expect.
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
-        self._jobs, self._outcomes = jobs, dict[str, Outcome]()
-        self._now: Job | None = None
-        self._since, self._line = 0.0, ""
+    Args:
+        jobs: all of them.
+        parallel: how many run at a time.
+    """
+
+    def __init__(self, jobs: Sequence[Job], parallel: int = 1) -> None:
+        self._jobs, self._parallel, self._outcomes = jobs, parallel, dict[str, Outcome]()
+        self._since, self._lines = dict[str, float](), dict[str, str]()
 
     def started(self, job: Job) -> None:
         """Marks the job as running."""
-        self._now, self._since, self._line = job, time.monotonic(), ""
+        self._since[job.name], self._lines[job.name] = time.monotonic(), ""
+
+    def elsewhere(self, job: Job) -> None:
+        """Says that another launcher runs the job."""
+        self._lines[job.name] = "another launcher runs it"
 
     def running(self, job: Job, seconds: float, line: str) -> None:
         """Shows the last line as the status."""
-        self._line = line
+        self._lines[job.name] = line
 
     def ended(self, outcome: Outcome) -> None:
         """Marks the job as ended."""
         self._outcomes[outcome.job.name] = outcome
-        self._now = None
+        del self._since[outcome.job.name]
 
     def __rich__(self) -> RenderableType:
         table = Table(box=box.SIMPLE_HEAD, expand=True)
-        table.add_column("row", no_wrap=True)
+        table.add_column("run", no_wrap=True)
         table.add_column("seconds", justify="right", no_wrap=True)
         table.add_column("status", ratio=1, no_wrap=True, overflow="ellipsis")
         for job in self._jobs:
             table.add_row(escape(job.name), *self._cells(job))
-        elapsed = time.monotonic() - self._since if self._now else 0.0
-        left = time_left(self._jobs, list(self._outcomes.values()), elapsed)
+        elapsed = {name: time.monotonic() - since for name, since in self._since.items()}
+        left = time_left(self._jobs, list(self._outcomes.values()), elapsed, self._parallel)
         note = "" if left is None else f" about {seconds(left)} left"
-        return Group(table, Text(f" {len(self._outcomes)} of {len(self._jobs)} rows done,{note}".rstrip(","), "dim"))
+        return Group(table, Text(f" {len(self._outcomes)} of {len(self._jobs)} runs done,{note}".rstrip(","), "dim"))
 
     def _cells(self, job: Job) -> tuple[str, RenderableType]:
         if outcome := self._outcomes.get(job.name):
             style = "red" if outcome.code else "green"
             return f"{outcome.seconds:.0f}", Text(verdict(outcome), style)
-        if job is self._now:
-            status = Text(self._line or "starting", no_wrap=True, overflow="ellipsis")
-            return f"{time.monotonic() - self._since:.0f}", Spinner("dots", status)
-        return "", Text("waiting", "dim")
+        if job.name in self._since:
+            status = Text(self._lines[job.name] or "starting", no_wrap=True, overflow="ellipsis")
+            return f"{time.monotonic() - self._since[job.name]:.0f}", Spinner("dots", status)
+        return "", Text(self._lines.get(job.name, "waiting"), "dim")
 
 
 def verdict(outcome: Outcome) -> str:
@@ -107,21 +125,24 @@ def verdict(outcome: Outcome) -> str:
     return "kept: already complete" if outcome.kept else "done"
 
 
-def time_left(jobs: Sequence[Job], outcomes: Sequence[Outcome], elapsed: float) -> float | None:
+def time_left(
+    jobs: Sequence[Job], outcomes: Sequence[Outcome], elapsed: Mapping[str, float], parallel: int = 1
+) -> float | None:
     """Seconds until all jobs are done: what was expected of them, scaled by how the finished ones went.
 
     Args:
-        jobs: all, in order.
-        outcomes: of the first of them.
-        elapsed: seconds of the running one so far.
+        jobs: all.
+        outcomes: of those that have ended.
+        elapsed: seconds so far of those that run, by name.
+        parallel: how many run at a time.
 
     Returns:
-        None when a job that is still to come does not say what to expect.
+        None when a job that has not ended does not say what to expect.
     """
-    rest = [job.expected for job in jobs[len(outcomes) :]]
-    known = [expected for expected in rest if expected is not None]
-    if not rest or len(known) < len(rest):
+    ended = {outcome.job.name for outcome in outcomes}
+    rest = [job for job in jobs if job.name not in ended]
+    if not rest or any(job.expected is None for job in rest):
         return None
     ran = [o for o in outcomes if o.code == 0 and not o.kept and o.job.expected]
     pace = sum(o.seconds for o in ran) / sum(o.job.expected or 0.0 for o in ran) if ran else 1.0
-    return pace * sum(known[1:]) + max(0.0, pace * known[0] - elapsed)
+    return sum(max(0.0, pace * (job.expected or 0.0) - elapsed.get(job.name, 0.0)) for job in rest) / parallel

@@ -1,4 +1,5 @@
-"""Writes a study's outcome into its folder: ``results.json``, ``comparison.png`` and ``.svg``, ``report.html``.
+"""Writes a study's outcome into its folder: ``results.json``, ``table.md``, ``comparison.png`` and
+``.svg``, ``report.html``.
 
 Relations: what is written comes from ``comparison``, ``figure`` and ``report``.
 """
@@ -7,13 +8,16 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rec_lightning.studies.comparison import LEVEL, Comparison, Failure, Line
+from rec_lightning.studies.comparison import LEVEL, Comparison, Failure, Line, Missing, Run
 from rec_lightning.studies.drawing import write_figure
 from rec_lightning.studies.figure import comparison_figure
+from rec_lightning.studies.markdown import markdown_table
 from rec_lightning.studies.report import report_page
 from rec_lightning.studies.wording import caution, protocol
 
@@ -32,9 +36,30 @@ def publish(comparison: Comparison, folder: Path) -> Path:
     (folder / "results.json").write_text(content + "\n", encoding="utf-8")
     if comparison.lines:
         write_figure(comparison_figure(comparison), folder / "comparison")
+    (folder / "table.md").write_text(markdown_table(comparison), encoding="utf-8")
     path = folder / "report.html"
     path.write_text(report_page(comparison), encoding="utf-8")
     return path
+
+
+def publish_beside(folder: Path, place: Path, hidden: Mapping[str, str]) -> None:
+    """Writes the published files a second time, without the paths of this machine.
+
+    Args:
+        folder: where ``publish`` wrote them.
+        place: where to write; the study's own folder.
+        hidden: what to write in place of a text, as ``{"/home/me/set.txt": "PATH"}``.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    for name in ("results.json", "table.md", "report.html"):
+        text = (folder / name).read_text(encoding="utf-8")
+        for secret in sorted(hidden, key=len, reverse=True):
+            text = text.replace(secret, hidden[secret])
+        (place / name).write_text(text, encoding="utf-8")
+    if (folder / "comparison.png").exists():
+        shutil.copyfile(folder / "comparison.png", place / "comparison.png")
 
 
 def results(comparison: Comparison) -> dict[str, Any]:
@@ -53,32 +78,44 @@ def results(comparison: Comparison) -> dict[str, Any]:
         "reference": study.reference,
         "bootstrap": {"resamples": study.resamples, "level": LEVEL, "seed": study.seed},
         "overrides": list(comparison.overrides),
-        "rows": [_line(e) if isinstance(e, Line) else _failure(e) for e in comparison.entries],
+        "rows": [_entry(entry) for entry in comparison.entries],
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _entry(entry: Line | Missing) -> dict[str, Any]:
+    spec = entry.spec
+    head: dict[str, Any] = {"name": spec.name, "slug": spec.slug, "verb": spec.verb, "seeds": list(spec.seeds)}
+    if spec.published:
+        head["published"] = {**spec.published.scores, "source": spec.published.source}
+    failures = [_failure(failure) for failure in entry.failures]
+    if isinstance(entry, Missing):
+        return {**head, "status": "failed", "runs": failures}
     return {
-        "name": line.spec.name,
-        "slug": line.spec.slug,
-        "verb": line.spec.verb,
-        "command": line.command,
+        **head,
+        "status": "incomplete" if failures else "complete",
+        "users": len(entry.row.users),
+        "scores": {metric: asdict(interval) for metric, interval in entry.scores.items()},
+        "seeds_std": dict(entry.spread),
+        "versus_reference": asdict(entry.versus) if entry.versus else None,
+        "trainable_share": entry.row.manifest.share,
+        "runs": [*map(_run, entry.runs), *failures],
+    }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "seed": run.seed,
+        "command": run.command,
         "status": "complete",
-        "kept": line.kept,
-        "users": len(line.row.users),
-        "scores": {metric: asdict(interval) for metric, interval in line.scores.items()},
-        "versus_reference": asdict(line.versus) if line.versus else None,
-        "trainable_share": line.row.manifest.share,
-        "logged": {key: value if math.isfinite(value) else None for key, value in line.row.metrics.items()},
-        "manifest": dict(line.row.manifest.raw),
+        "kept": run.kept,
+        "logged": {key: value if math.isfinite(value) else None for key, value in run.row.metrics.items()},
+        "manifest": dict(run.row.manifest.raw),
     }
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
     return {
-        "name": failure.spec.name,
-        "slug": failure.spec.slug,
-        "verb": failure.spec.verb,
+        "seed": failure.seed,
         "command": failure.command,
         "status": "failed",
         "exit_code": failure.code,

@@ -7,15 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from statistics import fmean
 
-from rec_lightning.studies.comparison import Comparison, Failure, Line
+from rec_lightning.studies.comparison import Comparison, Failure, Line, Missing
 from rec_lightning.studies.curves import curves_figure
 from rec_lightning.studies.drawing import inline_svg
 from rec_lightning.studies.figure import comparison_figure
 from rec_lightning.studies.formats import NOTHING, change, change_span, ending, metric_label, score, seconds, span
 from rec_lightning.studies.manifest import Manifest
 from rec_lightning.studies.page import Cell, facts, page, paragraph, section, sortable
-from rec_lightning.studies.wording import caution, cost, protocol, versus_label
+from rec_lightning.studies.wording import (
+    caution,
+    cost,
+    peak,
+    protocol,
+    published_cell,
+    published_metrics,
+    sources,
+    versus_label,
+    wall,
+)
 
 
 def report_page(comparison: Comparison) -> str:
@@ -27,14 +38,15 @@ def report_page(comparison: Comparison) -> str:
     study = comparison.study
     parts = [f"<h1>{escape(study.title)}</h1>", section("Question", paragraph(study.question))]
     if comparison.lines:
-        parts.append(section("Protocol", paragraph(protocol(comparison)), paragraph(caution(comparison), "warn")))
+        told = [paragraph(text) for text in (protocol(comparison), sources(comparison)) if text]
+        parts.append(section("Protocol", *told, paragraph(caution(comparison), "warn")))
     parts.append(section("Results", _results(comparison)))
     if comparison.lines:
         label = f"{study.title}: means and 95 % intervals of {len(comparison.lines)} rows, as in the table"
         parts.append(section("Picture", inline_svg(comparison_figure(comparison), label)))
         parts += _curves(comparison)
     if comparison.failures:
-        parts.append(section("Rows without a result", *map(_failure, comparison.failures)))
+        parts.append(section("Runs without a result", *map(_failure, comparison.failures)))
     parts.append(_reproduce(comparison))
     if comparison.lines:
         parts.append(_environment(comparison.lines))
@@ -45,6 +57,7 @@ def _results(comparison: Comparison) -> str:
     heads = ["row", *map(metric_label, comparison.study.metrics)]
     if comparison.reference is not None:
         heads.append(versus_label(comparison))
+    heads += [f"published {metric_label(metric)}" for metric in published_metrics(comparison)]
     heads += ["trainable, of all", "wall time", "peak memory", "first step"]
     rows = [_cells(comparison, e) if isinstance(e, Line) else _failed_cells(e, len(heads)) for e in comparison.entries]
     note = (
@@ -56,25 +69,32 @@ def _results(comparison: Comparison) -> str:
 
 def _cells(comparison: Comparison, line: Line) -> list[Cell]:
     manifest = line.row.manifest
-    cells = [Cell(line.spec.name, line.spec.verb, line.spec.name)]
+    cells = [Cell(line.spec.name, _runs(line), line.spec.name)]
     cells += [Cell(score(s), span(s), s.mean) for s in line.scores.values()]
     if comparison.reference is not None:
         versus = line.versus
         cells.append(Cell(change(versus), change_span(versus), versus.mean) if versus else Cell("reference", "", 0.0))
-    trainable, share, wall, peak = cost(line)
+    for metric in published_metrics(comparison):
+        theirs, relative = published_cell(line, metric)
+        cells.append(Cell(theirs, relative, theirs))
+    trainable, share, time, memory = cost(line)
     first, pace = manifest.first_step, manifest.examples_per_second
     return [
         *cells,
         Cell(trainable, share, manifest.trainable),
-        Cell(wall, f"cpu {seconds(manifest.cpu)}", manifest.wall),
-        Cell(peak, "", manifest.peak_memory_mb),
+        Cell(time, f"cpu {seconds(fmean(run.row.manifest.cpu for run in line.runs))}", wall(line)),
+        Cell(memory, "", peak(line)),
         Cell(NOTHING) if first is None else Cell(seconds(first), f"{pace:,.0f} / s" if pace else "", first),
     ]
 
 
-def _failed_cells(failure: Failure, columns: int) -> list[Cell]:
+def _runs(line: Line) -> str:
+    return line.spec.verb if len(line.runs) == 1 else f"{line.spec.verb}, {len(line.runs)} seeds"
+
+
+def _failed_cells(missing: Missing, columns: int) -> list[Cell]:
     empty = [Cell(NOTHING)] * (columns - 2)
-    return [Cell(failure.spec.name, failure.spec.verb, failure.spec.name), Cell("no result", style="bad"), *empty]
+    return [Cell(missing.spec.name, missing.spec.verb, missing.spec.name), Cell("no result", style="bad"), *empty]
 
 
 def _curves(comparison: Comparison) -> list[str]:
@@ -87,21 +107,25 @@ def _curves(comparison: Comparison) -> list[str]:
 
 def _failure(failure: Failure) -> str:
     return (
-        paragraph(f"{failure.spec.name} {ending(failure.code)}:", "bad")
+        paragraph(f"{failure.name} {ending(failure.code)}:", "bad")
         + f"<pre>{escape(chr(10).join(failure.error))}</pre>"
     )
 
 
 def _reproduce(comparison: Comparison) -> str:
-    lines = "".join(f"{paragraph(e.spec.name)}<pre>{escape(e.command)}</pre>" for e in comparison.entries)
-    note = "Each line runs one row by itself; a row that is complete in its folder is kept."
-    return section("How to run each row again", paragraph(note, "muted"), lines)
+    commands: list[str] = []
+    for entry in comparison.entries:
+        runs = entry.runs if isinstance(entry, Line) else ()
+        lines = [run.command for run in runs] + [failure.command for failure in entry.failures]
+        commands.append(f"{paragraph(entry.spec.name)}<pre>{escape(chr(10).join(lines))}</pre>")
+    note = "Each line is one run by itself; one that is complete in its folder is kept."
+    return section("How to run each row again", paragraph(note, "muted"), *commands)
 
 
 def _environment(lines: Sequence[Line]) -> str:
     first = lines[0].row.manifest
     data, code = first.data, _code(first)
-    others = sorted({_code(line.row.manifest) for line in lines} - {code})
+    others = sorted({_code(run.row.manifest) for line in lines for run in line.runs} - {code})
     pairs = [
         ("code", code),
         *(("code of other rows", other) for other in others),

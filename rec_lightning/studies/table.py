@@ -13,7 +13,15 @@ from rich.text import Text
 
 from rec_lightning.studies.comparison import Comparison, Failure, Line
 from rec_lightning.studies.formats import change, change_span, ending, metric_label, score, span
-from rec_lightning.studies.wording import caution, cost, protocol, versus_label
+from rec_lightning.studies.wording import (
+    caution,
+    cost,
+    protocol,
+    published_cell,
+    published_metrics,
+    sources,
+    versus_label,
+)
 
 
 def result_table(comparison: Comparison) -> RenderableType:
@@ -24,7 +32,8 @@ def result_table(comparison: Comparison) -> RenderableType:
     """
     parts: list[RenderableType] = [_table(comparison)]
     if comparison.lines:
-        parts += [_note(protocol(comparison)), _note(caution(comparison), "yellow")]
+        notes = [protocol(comparison), sources(comparison)]
+        parts += [_note(note) for note in notes if note] + [_note(caution(comparison), "yellow")]
     parts += [_failure(failure) for failure in comparison.failures]
     return Group(*parts)
 
@@ -38,6 +47,7 @@ def _table(comparison: Comparison) -> Table:
     heads = [metric_label(metric) for metric in comparison.study.metrics]
     if comparison.reference is not None:
         heads.append(versus_label(comparison).replace(" to ", "\nto "))
+    heads += [f"published\n{metric_label(metric)}" for metric in published_metrics(comparison)]
     for head in [*heads, "trainable\nof all", "wall time\npeak mem."]:
         table.add_column(head, justify="right", no_wrap=True)
     for entry in comparison.entries:
@@ -50,6 +60,7 @@ def _cells(comparison: Comparison, line: Line) -> list[Text]:
     cells = [_two(score(s), span(s)) for s in line.scores.values()]
     if comparison.reference is not None:
         cells.append(_two(change(line.versus), change_span(line.versus)) if line.versus else Text("reference", "dim"))
+    cells += [_two(*published_cell(line, metric)) for metric in published_metrics(comparison)]
     trainable, share, wall, peak = cost(line)
     return [*cells, _two(trainable, share), _two(wall, peak)]
 
@@ -63,5 +74,5 @@ def _note(text: str, style: str = "") -> Padding:
 
 
 def _failure(failure: Failure) -> Padding:
-    head = Text(f"{failure.spec.name} {ending(failure.code)}:", "bold red")
+    head = Text(f"{failure.name} {ending(failure.code)}:", "bold red")
     return Padding(Text("\n").join([head, *(Text(f"  {line}") for line in failure.error)]), (1, 0, 0, 0))

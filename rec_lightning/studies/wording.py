@@ -7,6 +7,8 @@ Relations: numbers are written by ``formats``.
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from rec_lightning.studies.comparison import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import count, memory, metric_label, percent, seconds
 
@@ -23,13 +25,11 @@ def protocol(comparison: Comparison) -> str:
     sentences = [
         f"{data.name}: {data.users:,} users, {data.items:,} items, {data.interactions:,} interactions.",
         study.protocol,
-        f"Intervals: {100 * LEVEL:.0f} % percentile bootstrap over the {len(first.row.users):,} tested users, "
-        f"{study.resamples:,} resamples, bootstrap seed {study.seed}.",
+        *_intervals(comparison),
     ]
     if comparison.reference is not None:
         sentences.append(
-            f"Δ: paired difference in {metric_label(study.primary)} to {study.reference}, "
-            "the same users resampled on both sides."
+            f"Δ: paired difference in {metric_label(study.primary)} to {study.reference}, the same users on both sides."
         )
     elif study.reference is not None:
         sentences.append(f"No differences: the reference row {study.reference} has no result.")
@@ -38,19 +38,87 @@ def protocol(comparison: Comparison) -> str:
     return " ".join(sentences)
 
 
+def _intervals(comparison: Comparison) -> list[str]:
+    study, level = comparison.study, f"{100 * LEVEL:.0f} %"
+    users = f"{len(comparison.lines[0].row.users):,} tested users"
+    single = [line for line in comparison.lines if len(line.runs) == 1]
+    several = len(single) < len(comparison.lines)
+    told = []
+    if several:
+        told.append(
+            f"Rows with several seeds show the mean over them; intervals: {level}, Student's with Satterthwaite's "
+            f"degrees of freedom, over seeds and the {users} as crossed sources of variance."
+        )
+    if single:
+        which = "Rows with one run" if several else "Intervals"
+        told.append(
+            f"{which}: {level} percentile bootstrap over the {users}, {study.resamples:,} resamples, "
+            f"bootstrap seed {study.seed}."
+        )
+    return told
+
+
 def caution(comparison: Comparison) -> str:
     """What the intervals do not show."""
-    seeds = sorted({line.row.manifest.seed for line in comparison.lines})
-    ran = f"one seed ({seeds[0]})" if len(seeds) == 1 else f"one seed each ({', '.join(map(str, seeds))})"
+    several = [line for line in comparison.lines if len(line.runs) > 1]
+    single = [line for line in comparison.lines if len(line.runs) == 1 and (not several or line.spec.verb == "train")]
+    told = []
+    if several:
+        seeds = sorted({run.seed for line in several for run in line.runs})
+        fewest = min(len(line.runs) for line in several)
+        told.append(f"Seeds {', '.join(map(str, seeds))}; an interval from {fewest} seeds is itself rough.")
+    if single:
+        seeds = sorted({line.runs[0].seed for line in single})
+        who = ", ".join(line.spec.name for line in single) if several else "every row"
+        ran = f"one seed ({seeds[0]})" if len(seeds) == 1 else f"one seed each ({', '.join(map(str, seeds))})"
+        told.append(
+            f"{who} ran with {ran}, so {'these' if several else 'the'} intervals hold the chance of which users were "
+            "tested, not that of training again."
+        )
     paired = "; the paired Δ is the sharper comparison" if comparison.reference is not None else ""
-    return (
-        f"Caution: every row ran with {ran}, so the intervals hold the chance of which users were tested, not that "
-        "of training again. Overlapping intervals show neither a difference nor equality"
-        f"{paired}. Several rows are compared without correction."
+    told.append(
+        f"Overlapping intervals show neither a difference nor equality{paired}. "
+        "Several rows are compared without correction."
     )
+    return f"Caution: {' '.join(told)}"
 
 
 def cost(line: Line) -> tuple[str, str, str, str]:
-    """Trainable parameters, their share, wall time and peak memory of a row."""
+    """Trainable parameters, their share, wall time of a run and peak memory of a row; means and largest of its runs."""
     manifest = line.row.manifest
-    return count(manifest.trainable), percent(manifest.share), seconds(manifest.wall), memory(manifest.peak_memory_mb)
+    return count(manifest.trainable), percent(manifest.share), seconds(wall(line)), memory(peak(line))
+
+
+def wall(line: Line) -> float:
+    """Mean seconds of the row's runs."""
+    return fmean(run.row.manifest.wall for run in line.runs)
+
+
+def peak(line: Line) -> float:
+    """Largest memory of the row's runs, in MB."""
+    return max(run.row.manifest.peak_memory_mb for run in line.runs)
+
+
+def published_cell(line: Line, metric: str) -> tuple[str, str]:
+    """A published number and by how much the row's own differs from it; empty where there is none.
+
+    Args:
+        line: of the table.
+        metric: of the study.
+    """
+    if line.spec.published is None or metric not in line.spec.published.scores:
+        return "", ""
+    theirs = line.spec.published.scores[metric]
+    return f"{theirs:.4f}", f"{100 * (line.scores[metric].mean / theirs - 1):+.1f} %"
+
+
+def published_metrics(comparison: Comparison) -> list[str]:
+    """The metrics for which a row names published numbers, in the study's order."""
+    named = {metric for row in comparison.study.rows if row.published for metric in row.published.scores}
+    return [metric for metric in comparison.study.metrics if metric in named]
+
+
+def sources(comparison: Comparison) -> str:
+    """Where the published numbers stand; empty without any."""
+    told = [f"{row.name}: {row.published.source}" for row in comparison.study.rows if row.published]
+    return f"Published numbers, and ours relative to them: {'; '.join(told)}." if told else ""

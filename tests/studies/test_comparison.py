@@ -1,22 +1,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rec_lightning.studies.comparison import Comparison, Failure, Finished, compare
+from rec_lightning.studies.comparison import Comparison, Failure, Finished, Run, compare
+from rec_lightning.studies.crossed import crossed_difference, crossed_mean
 from rec_lightning.studies.intervals import bootstrap_mean, paired_difference, per_user
+from rec_lightning.studies.markdown import markdown_table
 from rec_lightning.studies.rows import read_row
-from rec_lightning.studies.study import Study
-from rec_lightning.studies.wording import caution, protocol
+from rec_lightning.studies.study import Published, Study
+from rec_lightning.studies.wording import caution, protocol, published_cell, published_metrics, sources
 
 WriteRun = Callable[..., Path]
 
 
 def finished(study: Study, number: int, folder: Path) -> Finished:
-    return Finished(study.rows[number], f"command {number}", read_row(folder, study.metrics))
+    return Finished(study.rows[number], Run(42, f"command {number}", read_row(folder, study.metrics)))
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def test_a_row_over_other_users_is_no_result(study: Study, write_run: WriteRun) 
 
 def test_a_row_over_other_data_is_no_result(study: Study, write_run: WriteRun) -> None:
     first = finished(study, 0, write_run("a", [1, 5]))
-    data = {**first.row.manifest.raw["data"], "fingerprint": "e" * 64}
+    data = {**first.run.row.manifest.raw["data"], "fingerprint": "e" * 64}
     other = finished(study, 1, write_run("b", [1, 5], data=data))
     (failure,) = compare(study, [first, other]).failures
     assert "fingerprints ffffffffffff and eeeeeeeeeeee" in failure.error[0]
@@ -60,7 +63,7 @@ def test_a_row_over_other_data_is_no_result(study: Study, write_run: WriteRun) -
 def test_without_the_reference_there_is_no_difference(study: Study, write_run: WriteRun) -> None:
     entries: list[Finished | Failure] = [
         finished(study, 0, write_run("a", [1, 5])),
-        Failure(study.rows[1], "c", 2, ("error: x",)),
+        Failure(study.rows[1], 42, "c", 2, ("error: x",)),
     ]
     comparison = compare(study, entries)
     assert comparison.reference is None
@@ -83,3 +86,42 @@ def test_the_protocol_is_told_in_full(comparison: Comparison) -> None:
 def test_the_caution_names_the_seed(comparison: Comparison) -> None:
     assert "one seed (42)" in caution(comparison)
     assert "Overlapping intervals show neither a difference nor equality" in caution(comparison)
+
+
+def test_seeds_are_a_source_of_variance(study: Study, write_run: WriteRun) -> None:
+    rows = tuple(replace(row, seeds=(1, 2, 3) if row.verb == "train" else (1,)) for row in study.rows)
+    ranks = np.random.default_rng(0).integers(1, 40, (4, 300))
+    folders = [write_run(str(n), ranks[n]) for n in range(4)]
+    runs = [Run(n, "c", read_row(folder, study.metrics)) for n, folder in enumerate(folders)]
+    entries: list[Finished | Failure] = [Finished(rows[1], runs[0]), *(Finished(rows[2], run) for run in runs[1:])]
+    comparison = compare(replace(study, rows=rows), [*entries, Failure(rows[0], 1, "c", 1, ("x",))])
+    values = np.stack([per_user("ndcg@10", ranks[n]) for n in (1, 2, 3)])
+    line = comparison.lines[1]
+    assert line.scores["ndcg@10"] == crossed_mean(values)  # well inside 0..1
+    assert line.spread["ndcg@10"] == pytest.approx(values.mean(1).std(ddof=1))
+    assert line.versus == crossed_difference(values, per_user("ndcg@10", ranks[0])[None])
+    assert comparison.lines[0].spread == {}
+    assert [failure.spec.name for failure in comparison.failures] == ["Popularity"]
+    assert "over seeds and the 300 tested users as crossed sources" in protocol(comparison)
+    assert "Rows with one run: 95 % percentile bootstrap" in protocol(comparison)
+    assert "Seeds 1, 2, 3; an interval from 3 seeds is itself rough." in caution(comparison)
+
+
+def test_a_seed_that_failed_leaves_the_others(study: Study, write_run: WriteRun) -> None:
+    row = replace(study.rows[2], seeds=(1, 2))
+    done = Finished(row, Run(1, "c", read_row(write_run("a", [1, 5]), study.metrics)))
+    comparison = compare(replace(study, rows=(row,), reference=None), [done, Failure(row, 2, "c", -9, ("gone",))])
+    (line,) = comparison.lines
+    assert len(line.runs) == 1
+    assert [failure.name for failure in comparison.failures] == ["SASRec, ids + <text>, seed 2"]
+    assert "one seed (1)" in caution(comparison)
+
+
+def test_published_numbers_stand_beside_ours(study: Study, write_run: WriteRun) -> None:
+    row = replace(study.rows[2], published=Published({"hr@10": 0.4}, "a paper, table 2"))
+    done = Finished(row, Run(42, "c", read_row(write_run("a", [1, 50]), study.metrics)))
+    comparison = compare(replace(study, rows=(row,), reference=None), [done])
+    assert published_cell(comparison.lines[0], "hr@10") == ("0.4000", "+25.0 %")
+    assert published_metrics(comparison) == ["hr@10"]
+    assert sources(comparison).endswith("SASRec, ids + <text>: a paper, table 2.")
+    assert ".4000 (+25.0 %)" in markdown_table(comparison)

@@ -34,8 +34,8 @@ def fake(write_run: WriteRun) -> CommandBuilder:
 def run(study: Study, folder: Path, command: CommandBuilder) -> tuple[int, str]:
     console = Console(file=io.StringIO(), width=110)
     prepare(folder)
-    code = conduct(study, jobs_of(study, folder, command=command), folder, console)
-    return code, console.file.getvalue()  # type: ignore[attr-defined]
+    outcome = conduct(study, jobs_of(study, folder, command=command), folder, console)
+    return len(outcome.failures), console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_from_the_rows_to_the_report(study: Study, tmp_path: Path, fake: CommandBuilder) -> None:
@@ -44,10 +44,12 @@ def test_from_the_rows_to_the_report(study: Study, tmp_path: Path, fake: Command
     assert code == 1
     assert "[2/3] EASE failed with exit code 1" in text
     assert "error: l2 must be positive, got 0. Set baseline.l2." in text
+    assert {path.name for path in (folder / "ease").iterdir()} == {"seed-42.log"}
+    assert {path.name for path in (folder / "popularity").iterdir()} == {"seed-42", "seed-42.log"}
     assert text.splitlines()[-1] == f"report: {folder / 'report.html'}"
     assert {path.name for path in folder.iterdir()} == {
-        "popularity", "popularity.log", "ease.log", "sasrec-ids-text", "sasrec-ids-text.log",
-        "results.json", "comparison.png", "comparison.svg", "report.html",
+        "popularity", "ease", "sasrec-ids-text",
+        "results.json", "table.md", "comparison.png", "comparison.svg", "report.html",
     }  # fmt: skip
 
 
@@ -56,20 +58,21 @@ def test_again_keeps_what_is_complete(study: Study, tmp_path: Path, fake: Comman
     run(study, folder, fake)
     _, text = run(study, folder, fake)
     assert "Popularity kept: already complete" in text
-    kept = [row.get("kept") for row in json.loads((folder / "results.json").read_text())["rows"]]
+    rows = json.loads((folder / "results.json").read_text())["rows"]
+    kept = [run.get("kept") for row in rows for run in row["runs"]]
     assert kept == [True, None, True]
 
 
 def test_a_row_that_leaves_nothing_is_told(study: Study, tmp_path: Path) -> None:
     code, text = run(study, tmp_path / "study", lambda verb, overrides: [sys.executable, "-c", "pass"])
-    assert code == 1
+    assert code == 3
     assert "Popularity left no usable result:" in text
 
 
 def test_all_rows_well(study: Study, tmp_path: Path, fake: CommandBuilder) -> None:
     folder = tmp_path / "study"
     run(study, folder, fake)
-    shutil.copytree(folder / "popularity", folder / "ease")
+    shutil.copytree(folder / "popularity" / "seed-42", folder / "ease" / "seed-42")
     code, text = run(study, folder, lambda verb, overrides: fake(verb, overrides[-1:]))
     assert code == 0
     assert "reference" in text

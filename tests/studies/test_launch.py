@@ -24,6 +24,10 @@ class Notes:
     def started(self, job: Job) -> None:
         self.lines.append(f"start {job.name}")
 
+    def elsewhere(self, job: Job) -> None:
+        if self.lines[-1:] != [f"elsewhere {job.name}"]:
+            self.lines.append(f"elsewhere {job.name}")
+
     def running(self, job: Job, seconds: float, line: str) -> None:
         if line and self.lines[-1] != line:
             self.lines.append(line)
@@ -94,6 +98,7 @@ from pathlib import Path
 from rec_lightning.studies.launch import Job, launch
 class Silent:
     def started(self, job): pass
+    def elsewhere(self, job): pass
     def running(self, job, seconds, line): pass
     def ended(self, outcome): pass
 command = (sys.executable, "-c", {sleeper!r})
@@ -136,3 +141,44 @@ def _wait_for(read: Callable[[], int]) -> int:
         except (ValueError, IndexError, FileNotFoundError):
             assert time.monotonic() < end
             time.sleep(0.05)
+
+
+def test_several_run_at_a_time_and_share_the_cores(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    notes = Notes()
+    # each waits for the other: one after another they would never end well
+    meet = (
+        "import os, time; from pathlib import Path; Path({mine!r}).touch(); end = time.time() + 20\n"
+        "while not Path({other!r}).exists() and time.time() < end: time.sleep(.01)\n"
+        "print(os.environ['OMP_NUM_THREADS'], Path({other!r}).exists())"
+    )
+    a, b = str(tmp_path / "x"), str(tmp_path / "y")
+    jobs = [
+        job(tmp_path, "a", script(meet.format(mine=a, other=b))),
+        job(tmp_path, "b", script(meet.format(mine=b, other=a))),
+    ]
+    outcomes = launch(jobs, notes, pause=0.02, parallel=2)
+    threads = str(max(1, len(os.sched_getaffinity(0)) // 2))
+    assert [outcome.tail for outcome in outcomes] == [(f"{threads} True",)] * 2
+    assert [outcome.job.name for outcome in outcomes] == ["a", "b"]
+
+
+def test_less_than_one_process(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
+        launch([], Notes(), parallel=0)
+
+
+def test_two_launchers_do_not_run_one_job_at_the_same_time(tmp_path: Path) -> None:
+    sleeper = f"import os, time; open({str(tmp_path / 'a')!r}, 'w'); time.sleep(1.5); print('once')"
+    other = subprocess.Popen([sys.executable, "-c", LAUNCHER.format(folder=str(tmp_path), sleeper=sleeper)])
+    _wait_for(lambda: int((tmp_path / "a").exists()) or int("no"))
+    notes = Notes()
+    fine = job(tmp_path, "b-own", (sys.executable, "-c", "print('b')"))
+    (busy, own) = launch([job(tmp_path, "a", (sys.executable, "-c", "print('a')")), fine], notes, pause=0.02)
+    assert notes.lines[:2] == ["elsewhere a", "start b-own"]
+    assert notes.lines.index("end b-own 0") < notes.lines.index("start a")
+    assert (busy.code, own.code) == (0, 0)
+    assert (tmp_path / "a.log").read_text().index("once") < (tmp_path / "a.log").read_text().rindex("$ a")
+    assert other.wait(30) == 0

@@ -12,25 +12,27 @@ from rec_lightning.studies.study import Study
 
 def test_one_job_a_row(study: Study) -> None:
     jobs = jobs_of(study, Path("runs/toy"))
-    assert [job.log.name for job in jobs] == ["popularity.log", "ease.log", "sasrec-ids-text.log"]
+    assert [job.log.parent.name for job in jobs] == ["popularity", "ease", "sasrec-ids-text"]
+    assert [job.log.name for job in jobs] == ["seed-42.log"] * 3
     assert jobs[0].command == (
-        sys.executable, "-m", "rec_lightning.cli", "baseline", "baseline=popularity", "run_dir=runs/toy/popularity",
+        sys.executable, "-m", "rec_lightning.cli", "baseline", "baseline=popularity",
+        "seed=42", "run_dir=runs/toy/popularity/seed-42",
     )  # fmt: skip
     assert jobs[2].printed == (
-        "rec-lightning train items=id_text trainer.max_epochs=5 run_dir=runs/toy/sasrec-ids-text"
+        "rec-lightning train items=id_text trainer.max_epochs=5 seed=42 run_dir=runs/toy/sasrec-ids-text/seed-42"
     )
-    assert jobs[2].proof == Path("runs/toy/sasrec-ids-text/manifest.json")
+    assert jobs[2].proof == Path("runs/toy/sasrec-ids-text/seed-42/manifest.json")
 
 
 def test_overrides_reach_the_verbs_that_know_them(study: Study) -> None:
-    overrides = ["data.path=x", "seed=7", "trainer.max_epochs=1", "+logger.extra=2"]
+    overrides = ["data.path=x", "trainer.max_epochs=1", "+logger.extra=2"]
     baseline, _, train = jobs_of(study, Path("f"), overrides, command=lambda verb, overrides: [verb, *overrides])
-    assert baseline.command[2:-1] == ("data.path=x", "seed=7")
+    assert baseline.command[2:-2] == ("data.path=x",)
     # what is given takes the place of the row's own, since an option given twice is refused
-    expected = ("items=id_text", "trainer.max_epochs=1", "data.path=x", "seed=7", "+logger.extra=2")
-    assert train.command[1:-1] == expected
+    expected = ("items=id_text", "trainer.max_epochs=1", "data.path=x", "+logger.extra=2")
+    assert train.command[1:-2] == expected
     baseline, *_ = jobs_of(study, Path("f"), overrides, {"logger"})
-    assert baseline.command[-2] == "+logger.extra=2"
+    assert baseline.command[-3] == "+logger.extra=2"
 
 
 def test_what_the_rows_differ_in_cannot_be_set_for_all(study: Study) -> None:

@@ -24,21 +24,22 @@ def done(number: int, seconds: float, code: int = 0, kept: bool = False) -> Outc
 @pytest.mark.parametrize(
     ("outcomes", "elapsed", "left"),
     [
-        ([], 0, 60),
-        ([done(0, 20)], 0, 100),  # half the expected speed
-        ([done(0, 20)], 30, 70),
-        ([done(0, 20)], 99, 60),  # the running one is late
-        ([done(0, 0.1, kept=True)], 0, 50),  # says nothing about the speed
-        ([done(0, 1, code=2)], 0, 50),
-        ([done(0, 1), done(1, 1), done(2, 1)], 0, None),
+        ([], [], 60),
+        ([done(0, 20)], [], 100),  # half the expected speed
+        ([done(0, 20)], [30], 70),
+        ([done(0, 20)], [99], 60),  # the running one is late
+        ([done(0, 0.1, kept=True)], [], 50),  # says nothing about the speed
+        ([done(0, 1, code=2)], [], 50),
+        ([done(0, 1), done(1, 1), done(2, 1)], [], None),
     ],
 )
-def test_time_left(outcomes: list[Outcome], elapsed: float, left: float | None) -> None:
-    assert time_left(JOBS, outcomes, elapsed) == (None if left is None else pytest.approx(left))
+def test_time_left(outcomes: list[Outcome], elapsed: list[float], left: float | None) -> None:
+    running = {job.name: seconds for job, seconds in zip(JOBS[len(outcomes) :], elapsed, strict=False)}
+    assert time_left(JOBS, outcomes, running) == (None if left is None else pytest.approx(left))
 
 
 def test_time_left_is_not_guessed() -> None:
-    assert time_left([*JOBS, job("d", None)], [], 0) is None
+    assert time_left([*JOBS, job("d", None)], [], {}) is None
 
 
 def test_lines_where_there_is_no_terminal() -> None:
@@ -67,7 +68,7 @@ def test_live_table() -> None:
     console = Console(file=io.StringIO(), width=90, force_terminal=True)
     console.print(table)
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    for part in ("done", "epoch 2: loss [0.5]", "c [bold]", "waiting", "1 of 3 rows done, about 50.0 s left"):
+    for part in ("done", "epoch 2: loss [0.5]", "c [bold]", "waiting", "1 of 3 runs done, about 50.0 s left"):
         assert part in text
     table.ended(done(1, 3, code=2))
     assert table  # the terminal's own watcher is this table

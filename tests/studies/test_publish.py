@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from rec_lightning.studies.comparison import Comparison, Failure, Finished, compare
+from rec_lightning.studies.comparison import Comparison, Failure, Finished, Run, compare
 from rec_lightning.studies.curves import curves_figure
 from rec_lightning.studies.publish import publish, results
 from rec_lightning.studies.rows import read_row
@@ -26,11 +26,11 @@ def comparison(study: Study, write_run: WriteRun) -> Comparison:
     history = [(epoch, "val/ndcg@10", 0.1 * epoch) for epoch in range(4)]
     a = read_row(write_run("a", ranks[0], hardware={"processor": "a <b>"}), study.metrics)
     c = read_row(write_run("c", ranks[2], history=history), study.metrics)
-    ease = Failure(study.rows[1], "rec-lightning baseline baseline=ease", 2, ("error: <l2>",))
+    ease = Failure(study.rows[1], 42, "rec-lightning baseline baseline=ease", 2, ("error: <l2>",))
     entries: list[Finished | Failure] = [
-        Finished(study.rows[0], "rec-lightning a", a),
+        Finished(study.rows[0], Run(42, "rec-lightning a", a)),
         ease,
-        Finished(study.rows[2], "rec-lightning c", c),
+        Finished(study.rows[2], Run(42, "rec-lightning c", c)),
     ]
     return compare(study, entries)
 
@@ -65,7 +65,7 @@ def test_the_page_is_whole_and_fetches_nothing(comparison: Comparison, tmp_path:
     assert page.fetched == []
     assert not re.search(r"@import|url\((?!#)|fetch\(|<link|<iframe", text)
     assert page.headings == [
-        "Question", "Protocol", "Results", "Picture", "Learning curves", "Rows without a result",
+        "Question", "Protocol", "Results", "Picture", "Learning curves", "Runs without a result",
         "How to run each row again", "Environment",
     ]  # fmt: skip
 
@@ -113,10 +113,10 @@ def test_results_hold_every_number_and_every_failure(comparison: Comparison, tmp
     content = json.loads((tmp_path / "results.json").read_text())
     assert content == json.loads(json.dumps(results(comparison)))
     first, failed, last = content["rows"]
-    assert (first["status"], failed["status"], failed["exit_code"]) == ("complete", "failed", 2)
-    assert failed["error"] == ["error: <l2>"]
-    assert last["scores"]["ndcg@10"]["mean"] == pytest.approx(last["logged"]["test/ndcg@10"])
-    assert last["manifest"]["seconds"]["wall"] == 75.2
+    assert (first["status"], failed["status"], failed["runs"][0]["exit_code"]) == ("complete", "failed", 2)
+    assert failed["runs"][0]["error"] == ["error: <l2>"]
+    assert last["scores"]["ndcg@10"]["mean"] == pytest.approx(last["runs"][0]["logged"]["test/ndcg@10"])
+    assert last["runs"][0]["manifest"]["seconds"]["wall"] == 75.2
     assert content["bootstrap"] == {"resamples": 500, "level": 0.95, "seed": 0}
 
 
@@ -126,7 +126,7 @@ def test_no_curves_without_a_history(comparison: Comparison) -> None:
 
 
 def test_a_study_without_any_result_still_reports(study: Study, tmp_path: Path) -> None:
-    comparison = compare(study, [Failure(row, "c", 1, ("gone",)) for row in study.rows])
+    comparison = compare(study, [Failure(row, 42, "c", 1, ("gone",)) for row in study.rows])
     assert publish(comparison, tmp_path).read_text().count("gone") == 3
     assert not (tmp_path / "comparison.png").exists()
     assert [row["status"] for row in json.loads((tmp_path / "results.json").read_text())["rows"]] == ["failed"] * 3

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rec_lightning.studies.comparison import Comparison, Failure, Finished, compare
+from rec_lightning.studies.comparison import Comparison, Failure, Finished, Run, compare
 from rec_lightning.studies.rows import read_row
 from rec_lightning.studies.study import Study
 from rec_lightning.studies.table import result_table
@@ -26,11 +26,11 @@ def comparison(study: Study, write_run: WriteRun) -> Comparison:
     plain = {"parameters": {"trainable": 0, "total": 0}, "peak_memory_mb": 312.0}
     popularity = read_row(write_run("a", [11] * 50 + [1] * 50, **plain), study.metrics)
     trained = read_row(write_run("c", [1] * 100), study.metrics)
-    ease = Failure(study.rows[1], "c", 2, ("Traceback", "error: l2 must be positive, got [0]"))
+    ease = Failure(study.rows[1], 42, "c", 2, ("Traceback", "error: l2 must be positive, got [0]"))
     entries: list[Finished | Failure] = [
-        Finished(study.rows[0], "c", popularity),
+        Finished(study.rows[0], Run(42, "c", popularity)),
         ease,
-        Finished(study.rows[2], "c", trained),
+        Finished(study.rows[2], Run(42, "c", trained)),
     ]
     return compare(study, entries)
 
@@ -56,7 +56,7 @@ def test_a_failed_row_shows_its_last_lines(comparison: Comparison) -> None:
 @pytest.mark.parametrize("width", [80, 100, 110])
 def test_numbers_are_never_cut(study: Study, write_run: WriteRun, width: int) -> None:
     rows = [read_row(write_run(str(n), [1 + n] * 50 + [30] * 50), study.metrics) for n in range(3)]
-    comparison = compare(study, [Finished(s, "c", row) for s, row in zip(study.rows, rows, strict=True)])
+    comparison = compare(study, [Finished(s, Run(42, "c", row)) for s, row in zip(study.rows, rows, strict=True)])
     text = shown(comparison, width)
     assert "\u2026" not in text
     for part in ("reference", "73.7 k", "1.53 GB", "+0.185", "Caution:"):
@@ -64,5 +64,5 @@ def test_numbers_are_never_cut(study: Study, write_run: WriteRun, width: int) ->
 
 
 def test_without_any_result(study: Study) -> None:
-    text = shown(compare(study, [Failure(row, "c", 1, ("gone",)) for row in study.rows]))
+    text = shown(compare(study, [Failure(row, 42, "c", 1, ("gone",)) for row in study.rows]))
     assert text.count("gone") == 3

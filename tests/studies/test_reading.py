@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from rec_lightning.studies.study import experiments_dir, load_study, parse_study
+from rec_lightning.studies.reading import experiments_dir, load_study, parse_study
+from rec_lightning.studies.study import Published
 
 CONTENT: dict[str, Any] = {
     "title": "t",
@@ -24,6 +25,20 @@ def test_common_overrides_come_first() -> None:
     assert [row.overrides for row in study.rows] == [("trainer.max_epochs=2", "items=id"), ()]
     assert [row.slug for row in study.rows] == ["a-b", "c"]
     assert study.reference is None
+
+
+def test_baselines_run_once_and_a_row_may_differ() -> None:
+    rows = [*CONTENT["rows"], {"name": "D", "verb": "baseline", "seeds": [5, 6]}]
+    study = parse_study(CONTENT | {"seeds": [42, 1, 2], "rows": rows})
+    assert [row.seeds for row in study.rows] == [(42, 1, 2), (42,), (5, 6)]
+    assert [row.seeds for row in study.with_seeds([7, 8]).rows] == [(7, 8), (7,), (7,)]
+    assert [row.seeds for row in parse_study(CONTENT).rows] == [(42,), (42,)]
+
+
+def test_published_numbers() -> None:
+    row = {"name": "A", "verb": "train", "published": {"hr@10": 0.0859, "source": "a paper, table 2"}}
+    (spec,) = parse_study(CONTENT | {"rows": [row]}).rows
+    assert spec.published == Published({"hr@10": 0.0859}, "a paper, table 2")
 
 
 def test_the_demo_reads() -> None:
@@ -48,6 +63,13 @@ def test_the_demo_reads() -> None:
         ),
         ({"rows": [{"name": "x y", "verb": "train"}, {"name": "X-Y", "verb": "train"}]}, "got ['x-y', 'x-y']"),
         ({"rows": [{"name": "x", "verb": "train", "overrides": [{"a": 1}]}]}, "overrides of row 'x' must be a list"),
+        ({"rows": [{"name": "x", "verb": "train", "overrides": ["seed=1"]}]}, "leave seed and run_dir to the study"),
+        ({"seeds": []}, "seeds must be a list of whole numbers, got []"),
+        ({"seeds": [1, 1]}, "seeds of row 'A, b' must be different whole numbers from 0, got [1, 1]"),
+        ({"rows": [{"name": "x", "verb": "train", "seeds": [1.5]}]}, "seeds of row 'x' must be a list of whole"),
+        ({"rows": [{"name": "x", "verb": "train", "published": {"hr@10": 0.1}}]}, "must hold a source and"),
+        ({"rows": [{"name": "x", "verb": "train", "published": {"hr@10": "1", "source": "s"}}]}, "positive numbers"),
+        ({"rows": [{"name": "x", "verb": "train", "published": {"mrr": 1, "source": "s"}}]}, "got ['mrr']"),
     ],
 )
 def test_refusals(change: dict[str, Any], message: str) -> None:

@@ -1,0 +1,103 @@
+"""What is typed after ``rec-lightning study``: which study, the launcher's own options, and overrides of the rows.
+
+Relations: the front door ``study`` parses with it; ``plan`` hands the overrides on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_OWN = ("run_dir", "jobs", "seeds", "publish")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The launcher's own options.
+
+    Args:
+        study: slug or path.
+        folder: of the whole study.
+        overrides: for the rows.
+        jobs: processes at a time.
+        seeds: in place of the study's; empty where it keeps its own.
+        publish: whether the outcome is written beside the study's file too.
+    """
+
+    study: str
+    folder: Path
+    overrides: tuple[str, ...]
+    jobs: int = 1
+    seeds: tuple[int, ...] = ()
+    publish: bool = False
+
+
+def parse_options(words: Sequence[str]) -> Options:
+    """Sorts the words.
+
+    Raises:
+        ValueError: no study, two of them, an option given twice, or a value of another kind.
+
+    Example:
+        >>> options = parse_options(["demo", "jobs=2", "trainer.max_epochs=1"])
+        >>> options.folder.as_posix(), options.jobs, options.overrides
+        ('runs/demo', 2, ('trainer.max_epochs=1',))
+    """
+    names = [word for word in words if "=" not in word and not word.startswith("~")]
+    if len(names) != 1:
+        raise ValueError(f"study needs one slug or path of a study and options as name=value, got {names}.")
+    own = {key: [w.partition("=")[2] for w in words if w.partition("=")[0] == key] for key in (*_OWN, "seed")}
+    for key, values in own.items():
+        if len(values) > 1 or "" in [value.strip("'\"") for value in values]:
+            raise ValueError(
+                f"{key} must be given once and with a value, got {values}. Write for example {_EXAMPLES[key]}."
+            )
+    if own["seed"] and own["seeds"]:
+        raise ValueError("seed and seeds cannot both be given. Leave out seed.")
+    rest = tuple(word for word in words if word not in names and word.partition("=")[0] not in own)
+    return Options(
+        study=names[0],
+        folder=Path(own["run_dir"][0].strip("'\"") if own["run_dir"] else f"runs/{_slug(names[0])}"),
+        overrides=rest,
+        jobs=_whole("jobs", own["jobs"][0]) if own["jobs"] else 1,
+        seeds=tuple(_whole("seeds", s) for s in (own["seeds"] or own["seed"] or [""])[0].strip("[]").split(",") if s),
+        publish=_truth(own["publish"][0]) if own["publish"] else False,
+    )
+
+
+def private_paths(options: Options) -> dict[str, str]:
+    """What of the options and of this machine does not belong into published files, and what stands for it."""
+    hidden = {}
+    for override in options.overrides:
+        key, _, value = override.partition("=")
+        value = value.strip("'\"")
+        if value.startswith(("/", "~")):
+            hidden[value] = f"<{key}>"
+    if options.folder.is_absolute():
+        hidden[str(options.folder)] = f"runs/{_slug(options.study)}"
+    return {f"{Path.cwd()}/": "", f"{Path.home()}/": "~/", **hidden}
+
+
+_EXAMPLES = {"run_dir": "run_dir=runs/demo", "jobs": "jobs=2", "seeds": "seeds=[42,1,2]", "seed": "seed=7",
+             "publish": "publish=true"}  # fmt: skip
+
+
+def _slug(study: str) -> str:
+    path = Path(study)
+    if path.suffix not in (".yaml", ".yml"):
+        return path.name
+    return path.resolve().parent.name if path.stem == "study" else path.stem
+
+
+def _whole(key: str, text: str) -> int:
+    if not re.fullmatch(r"\s*\d+\s*", text):
+        raise ValueError(f"{key} must be whole numbers, got {text!r}. Write for example {_EXAMPLES[key]}.")
+    return int(text)
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"publish must be true or false, got {text!r}. Write publish=true.")
+    return text.lower() == "true"

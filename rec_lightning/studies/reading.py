@@ -1,0 +1,143 @@
+"""A study from ``experiments/<slug>/study.yaml``, or from the path of another file.
+
+Relations: checks the form of what is written; what does not fit together is refused by ``study``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rec_lightning.studies.study import DEFAULT_SEEDS, VERBS, Published, RowSpec, Study
+
+
+def load_study(slug_or_path: str | Path) -> Study:
+    """Reads a study by its folder's name under the experiments, or by the path of a yaml file.
+
+    Raises:
+        ValueError: no such file, a key too many or too few, or values that do not fit together.
+    """
+    from omegaconf import OmegaConf  # the front door stays light
+
+    path = study_path(slug_or_path)
+    content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    try:
+        return parse_study(content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def parse_study(content: object) -> Study:
+    """A study from the plain content of its yaml. ``common`` holds overrides of all rows of a verb.
+
+    Raises:
+        ValueError: a key too many or too few, or values that do not fit together.
+    """
+    fields = _mapping(content, "a study", {"title", "question", "protocol", "metrics", "primary", "rows"},
+                      {"reference", "fixed", "common", "seeds", "resamples", "seed"})  # fmt: skip
+    seeds = _seeds(fields.get("seeds", list(DEFAULT_SEEDS)), "seeds")
+    common = _mapping(fields.get("common", {}), "common", set(), set(VERBS))
+    return Study(
+        title=str(fields["title"]),
+        question=str(fields["question"]).strip(),
+        protocol=str(fields["protocol"]).strip(),
+        metrics=_strings(fields["metrics"], "metrics"),
+        primary=str(fields["primary"]),
+        reference=fields.get("reference"),
+        rows=tuple(_row(row, common, seeds) for row in fields["rows"] or ()),
+        fixed=_strings(fields.get("fixed", []), "fixed"),
+        resamples=int(fields.get("resamples", Study.resamples)),
+        seed=int(fields.get("seed", Study.seed)),
+    )
+
+
+def study_path(slug_or_path: str | Path) -> Path:
+    """The file of a study.
+
+    Raises:
+        ValueError: there is none.
+    """
+    path = Path(slug_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = experiments_dir() / slug_or_path / "study.yaml"
+    if not path.is_file():
+        known = sorted(p.parent.name for p in experiments_dir().glob("*/study.yaml"))
+        raise ValueError(f"a study must be one of {known} or the path of a yaml file, got {str(slug_or_path)!r}.")
+    return path
+
+
+def experiments_dir() -> Path:
+    """The folder of the experiments: inside the package when installed, beside it in a checkout.
+
+    Raises:
+        ValueError: neither is there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "experiments", package.parent / "experiments"):
+        if folder.is_dir():
+            return folder
+    raise ValueError(
+        f"the experiments must lie in the package or beside it, got neither at {package}. "
+        "Reinstall rec_lightning, or name a study.yaml by its path."
+    )
+
+
+def _row(content: object, common: Mapping[str, Any], seeds: tuple[int, ...]) -> RowSpec:
+    fields = _mapping(content, "a row", {"name", "verb"}, {"overrides", "seconds", "seeds", "published"})
+    name, verb = str(fields["name"]), str(fields["verb"])
+    if verb not in VERBS:
+        raise ValueError(f"the verb of row {name!r} must be one of {list(VERBS)}, got {verb!r}.")
+    shared = _strings(common.get(verb, []), f"common.{verb}")
+    own = _strings(fields.get("overrides", []), f"overrides of row {name!r}")
+    if clash := [override for override in shared + own if override.partition("=")[0] in ("seed", "run_dir")]:
+        raise ValueError(f"overrides of row {name!r} must leave seed and run_dir to the study, got {clash}. Set seeds.")
+    seconds = fields.get("seconds")
+    return RowSpec(
+        name=name,
+        verb=verb,
+        overrides=shared + own,
+        seconds=None if seconds is None else float(seconds),
+        seeds=_row_seeds(fields, name, seeds if verb == "train" else seeds[:1]),
+        published=_published(fields.get("published"), name),
+    )
+
+
+def _row_seeds(fields: Mapping[str, Any], name: str, otherwise: tuple[int, ...]) -> tuple[int, ...]:
+    return _seeds(fields["seeds"], f"seeds of row {name!r}") if "seeds" in fields else otherwise
+
+
+def _seeds(content: object, what: str) -> tuple[int, ...]:
+    if not isinstance(content, Sequence) or not content or not all(type(seed) is int for seed in content):
+        raise ValueError(f"{what} must be a list of whole numbers, got {content!r}. Write for example [42, 1, 2].")
+    return tuple(content)
+
+
+def _published(content: object, name: str) -> Published | None:
+    if content is None:
+        return None
+    what = f"published of row {name!r}"
+    if not isinstance(content, Mapping) or "source" not in content or len(content) < 2:
+        raise ValueError(f"{what} must hold a source and at least one metric, got {content!r}.")
+    scores = {str(key): value for key, value in content.items() if key != "source"}
+    if wrong := {key: value for key, value in scores.items() if type(value) not in (int, float) or not value > 0}:
+        raise ValueError(f"{what} must give positive numbers, got {wrong}.")
+    return Published({key: float(value) for key, value in scores.items()}, str(content["source"]))
+
+
+def _mapping(content: object, what: str, needed: set[str], optional: set[str]) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{what} must be a mapping, got {content!r}.")
+    unknown, missing = set(content) - needed - optional, needed - set(content)
+    if unknown or missing:
+        raise ValueError(
+            f"{what} must have the keys {sorted(needed)} and may have {sorted(optional)}, "
+            f"got unknown {sorted(unknown)} and missing {sorted(missing)}."
+        )
+    return content
+
+
+def _strings(content: object, what: str) -> tuple[str, ...]:
+    if not isinstance(content, Sequence) or isinstance(content, str) or not all(isinstance(c, str) for c in content):
+        raise ValueError(f"{what} must be a list of strings, got {content!r}.")
+    return tuple(content)

@@ -1,0 +1,104 @@
+"""Runs a study, a question with rows and seeds, and writes its table and report: study SLUG_OR_PATH [option=value ...].
+
+``run_dir=PATH`` is the folder of the whole study (runs/SLUG), ``jobs=N`` processes run at a time (1), ``seeds=[1,2]``
+takes the place of the study's, ``publish=true`` also writes table, picture, report and results beside the study's
+file. Any other option goes to every row that trains, and one that the baselines know too (``data``) to them as well.
+Each row and seed is a ``train`` or ``baseline`` in a process of its own. Complete runs are kept, stopped ones are
+resumed, failed ones are tried again and do not stop the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from rec_lightning.studies.options import Options
+    from rec_lightning.studies.study import Study
+
+_LOG_WIDTH = 100  # what is no terminal has no width of its own
+
+
+def run(words: list[str]) -> int:
+    """Trains and evaluates what is missing, then prints the table and the report's path.
+
+    Args:
+        words: the study, then options and Hydra overrides.
+
+    Returns:
+        0 when every run has a result, 1 when one failed, 130 when stopped.
+
+    Raises:
+        Refusal: an override that no row takes or that sets what the rows differ in, a row that cannot be composed,
+            or a folder that cannot be written.
+    """
+    from rich.console import Console  # here, so that --help stays light
+
+    from rec_lightning.runtime.refusal import refusing
+    from rec_lightning.studies.conduct import conduct, prepare
+    from rec_lightning.studies.options import parse_options
+    from rec_lightning.studies.plan import jobs_of
+    from rec_lightning.studies.reading import load_study
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_LOG_WIDTH)
+    with refusing():
+        options = parse_options(words)
+        study, shared = load_study(options.study), baseline_keys()
+        if options.seeds:
+            study = study.with_seeds(options.seeds)
+        jobs = jobs_of(study, options.folder, options.overrides, shared)
+        check(study, options.overrides, shared)
+        prepare(options.folder)
+    try:
+        comparison = conduct(study, jobs, options.folder, console, options.overrides, options.jobs)
+    except KeyboardInterrupt:
+        console.print("Stopped. The same line again keeps the runs that are complete and resumes those that ran.")
+        return 130
+    if options.publish:
+        with refusing():
+            publish_source(options, console)
+    return 1 if comparison.failures else 0
+
+
+def publish_source(options: Options, console: Console) -> None:
+    """Writes table, picture, report and results beside the study's file.
+
+    Raises:
+        OSError: its folder cannot be written.
+    """
+    from rec_lightning.studies.options import private_paths
+    from rec_lightning.studies.publish import publish_beside
+    from rec_lightning.studies.reading import study_path
+
+    place = study_path(options.study).parent
+    publish_beside(options.folder, place, private_paths(options))
+    console.print(f"published: {place}", markup=False, highlight=False, soft_wrap=True)
+
+
+def baseline_keys() -> frozenset[str]:
+    """First parts of the keys that ``conf/baseline.yaml`` knows, and of Hydra's search path."""
+    from rec_lightning.runtime.options import conf_dir, read_root
+
+    root = read_root(conf_dir(), "baseline")
+    groups = {group.partition("/")[0] for group in root.defaults}
+    return frozenset({"hydra", *groups, *(name for name, _, _ in root.options)})
+
+
+def check(study: Study, overrides: Sequence[str], shared: frozenset[str]) -> None:
+    """Composes every row, so that a typing error or a missing path stops all before the first one.
+
+    Raises:
+        ValueError: as ``compose`` says, with the row's name.
+    """
+    from rec_lightning.runtime.composition import compose
+    from rec_lightning.studies.plan import row_overrides
+
+    for row in study.rows:
+        try:
+            compose(row.verb, row_overrides(study, row, overrides, shared))
+        except ValueError as error:
+            raise ValueError(f"row {row.name!r}: {error}") from error

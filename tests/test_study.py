@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rec_lightning.runtime.refusal import Refusal
+from rec_lightning.studies.reading import load_study
+from rec_lightning.study import baseline_keys, check, run
+
+
+def test_baselines_know_the_data_and_the_seed() -> None:
+    assert {"data", "seed", "baseline"} <= baseline_keys()
+    assert "trainer" not in baseline_keys()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.max_epoch=1", "nearest: trainer.max_epochs"),
+        ("data=movielens100", "unknown choice data=movielens100"),
+        ("tuning=full", "cannot be set for all, got 'tuning=full'"),
+        ("fast", "one slug or path of a study"),
+    ],
+)
+def test_a_wrong_override_stops_before_the_first_row(override: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=message):
+        run(["demo", override, f"run_dir={tmp_path / 'demo'}"])
+    assert not (tmp_path / "demo").exists()
+
+
+def test_every_row_composes() -> None:
+    check(load_study("demo"), ["data=synthetic"], baseline_keys())
+
+
+STUDY = """
+title: t
+question: q
+protocol: p
+metrics: [ndcg@10]
+primary: ndcg@10
+common: {train: [data=sequences], baseline: [data=sequences]}
+rows:
+  - {name: Popularity, verb: baseline}
+  - {name: Ids, verb: train, overrides: [items=id, tuning=full]}
+"""
+
+
+def test_a_path_that_is_not_given_stops_before_the_first_row(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY)
+    with pytest.raises(Refusal, match=r"row 'Popularity': data\.source\.path must be given, .*Set data\.source\.path="):
+        run([str(path), f"run_dir={tmp_path / 'run'}"])
+    assert not (tmp_path / "run").exists()
+    check(load_study(path), ["data.source.path=x"], baseline_keys())
+
+
+def test_the_launcher_stays_light() -> None:
+    modules = "rec_lightning.studies.conduct, rec_lightning.studies.reading"
+    code = f"import sys, {modules}; print({{'torch', 'polars', 'numpy', 'matplotlib'}} & set(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "set()"
