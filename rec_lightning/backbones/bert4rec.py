@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rec_lightning.backbones.dropout import Dropout
 from rec_lightning.contracts import Batch
 
 # B batch, L length, D width, H heads
@@ -68,7 +69,7 @@ class BERT4Rec(nn.Module):
         self.mask = nn.Parameter(0.02 * torch.randn(width))
         self.position = nn.Embedding(max_length + 1, width)
         nn.init.normal_(self.position.weight, std=0.02)
-        self.input_norm, self.dropout = nn.LayerNorm(width), nn.Dropout(dropout)
+        self.input_norm, self.dropout = nn.LayerNorm(width), Dropout(dropout)
         self.blocks = nn.ModuleList(Block(width, heads, ffn_factor * width, dropout) for _ in range(blocks))
         self.output, self.output_norm = nn.Linear(width, width), nn.LayerNorm(width)
 
@@ -120,7 +121,7 @@ class Block(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
         self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
         self.attention_norm, self.ffn_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, visible: Tensor) -> Tensor:
         """(B, L, D), (B, 1, 1, L) bool -> (B, L, D)."""

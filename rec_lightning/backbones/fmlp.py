@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rec_lightning.backbones.dropout import Dropout
 from rec_lightning.contracts import Batch
 
 # B batch, L length, D width
@@ -47,7 +48,7 @@ class FMLP(nn.Module):
         self.max_length = max_length
         self.position = nn.Embedding(max_length, width)
         nn.init.normal_(self.position.weight, std=0.02)
-        self.input_norm, self.dropout = nn.LayerNorm(width), nn.Dropout(dropout)
+        self.input_norm, self.dropout = nn.LayerNorm(width), Dropout(dropout)
         self.blocks = nn.ModuleList(Block(width, max_length, ffn_factor * width, dropout) for _ in range(blocks))
 
     @property
@@ -86,7 +87,7 @@ class Block(nn.Module):
         self.filter = CausalFilter(width, max_length)
         self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
         self.filter_norm, self.ffn_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D)."""

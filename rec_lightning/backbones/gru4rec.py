@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from rec_lightning.backbones.dropout import Dropout
 from rec_lightning.contracts import Batch
 
 # B batch, L length, D width, H hidden
@@ -40,7 +41,7 @@ class GRU4Rec(nn.Module):
         for name, value in (("hidden", hidden), ("layers", layers)):
             if value < 1:
                 raise ValueError(f"backbone.{name} must be at least 1, got {value}. Set backbone.{name}.")
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         between = dropout if layers > 1 else 0.0  # torch warns where there is no between
         self.gru = nn.GRU(width, hidden, layers, batch_first=True, dropout=between)
         self.out = nn.Linear(hidden, width)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rec_lightning.backbones.dropout import Dropout
 from rec_lightning.contracts import Batch
 
 # B batch, L length, D width, H complex state
@@ -61,7 +62,7 @@ class LRU(nn.Module):
                 f"backbone.fastest and slowest must be 0 <= fastest < slowest < 1, got {fastest} and {slowest}. "
                 "Set backbone.fastest."
             )
-        self.input_norm, self.dropout = nn.LayerNorm(width), nn.Dropout(dropout)
+        self.input_norm, self.dropout = nn.LayerNorm(width), Dropout(dropout)
         self.blocks = nn.ModuleList(
             Block(width, state_factor * width, ffn_factor * width, dropout, slowest, fastest) for _ in range(blocks)
         )
@@ -95,7 +96,7 @@ class Block(nn.Module):
         self.recurrence = Recurrence(width, state, slowest, fastest)
         self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
         self.recurrence_norm, self.ffn_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D)."""

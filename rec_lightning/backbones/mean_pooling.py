@@ -15,6 +15,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from rec_lightning.backbones.dropout import Dropout
 from rec_lightning.contracts import Batch
 
 # B batch, L length, D width
@@ -49,9 +50,9 @@ class MeanPooling(nn.Module):
         if ffn_factor < 1:
             raise ValueError(f"backbone.ffn_factor must be at least 1, got {ffn_factor}. Set backbone.ffn_factor.")
         self.decay = decay
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         sizes = [width] + [ffn_factor * width] * layers
-        inner = [(nn.Linear(a, b), nn.GELU(), nn.Dropout(dropout)) for a, b in pairwise(sizes)]
+        inner = [(nn.Linear(a, b), nn.GELU(), Dropout(dropout)) for a, b in pairwise(sizes)]
         self.net = nn.Sequential(*(module for three in inner for module in three), nn.Linear(sizes[-1], width))
 
     @property

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rec_lightning.backbones.dropout import Dropout, dropout
 from rec_lightning.contracts import Batch
 
 # B batch, L length, D width, H heads
@@ -63,7 +64,7 @@ class SASRec(nn.Module):
         self.width, self.max_length = width, max_length
         self.position = nn.Embedding(max_length, width)
         nn.init.normal_(self.position.weight, std=0.02)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.input_norm = nn.LayerNorm(width) if norm == "post" else nn.Identity()
         self.blocks = nn.ModuleList(
             Block(width, heads, ffn_factor, dropout, norm == "pre", activation) for _ in range(blocks)
@@ -108,7 +109,7 @@ class Block(nn.Module):
         self.attention = CausalAttention(width, heads, dropout)
         self.ffn = FeedForward(width, ffn_factor * width, dropout, activation)
         self.attention_norm, self.ffn_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.dropout, self.pre = nn.Dropout(dropout), pre
+        self.dropout, self.pre = Dropout(dropout), pre
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D)."""
@@ -133,10 +134,25 @@ class CausalAttention(nn.Module):
         """(B, L, D) -> (B, L, D)."""
         b, n, d = x.shape
         q, k, v = (layer(x).view(b, n, self.heads, -1).transpose(1, 2) for layer in (self.query, self.key, self.value))
-        drop = self.drop if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)  # (B, H, L, D / H)
+        if self.training and self.drop:
+            mixed = attend_with_dropout(q, k, v, self.drop)
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, H, L, D / H)
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(b, n, d))
         return out
+
+
+def attend_with_dropout(q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
+    """Causal attention, (B, H, L, D / H) each -> the same; some weights are dropped.
+
+    The fused kernels of a processor know no dropout, and their fallback is slower than these four lines.
+    """
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=True)
+    length = q.shape[-2]
+    ahead = torch.full((length, length), -torch.inf, dtype=q.dtype).triu(1)
+    weights = ((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).add_(ahead).softmax(-1)
+    return dropout(weights, p) @ v
 
 
 class FeedForward(nn.Module):
@@ -145,7 +161,7 @@ class FeedForward(nn.Module):
     def __init__(self, width: int, inner: int, dropout: float, activation: str) -> None:
         super().__init__()
         self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.activation = torch.relu if activation == "relu" else F.gelu
 
     def forward(self, x: Tensor) -> Tensor:
