@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rec_lightning.data.split.shares import check_shares, draw
+from rec_lightning.data.split.shares import ask_last, check_shares, draw
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,4 @@ class ColdUsers:
 
     def __call__(self, offsets: NDArray[np.int64], events: pl.DataFrame) -> NDArray[np.int8]:
         """The role of each event: (U + 1,), E sorted rows -> (E,) int8."""
-        count = np.diff(offsets)
-        part = draw(len(count), self.validation, self.test, self.seed)
-        role = np.where(np.repeat(part, count) > 0, 3, 0).astype(np.int8)
-        role[offsets[1:] - 1] = part
-        return role
+        return ask_last(draw(len(offsets) - 1, self.validation, self.test, self.seed), offsets)

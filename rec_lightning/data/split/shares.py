@@ -1,4 +1,4 @@
-"""What the splits by share have in common: the rule for shares, and a draw."""
+"""What the splits by chance have in common: the rule for shares, a draw, and what is asked of a drawn user."""
 
 from __future__ import annotations
 
@@ -29,3 +29,10 @@ def draw(count: int, validation: float, test: float, seed: int) -> NDArray[np.in
     part[: ends[1]] = 1
     part[: ends[0]] = 2
     return np.random.default_rng(seed).permutation(part)
+
+
+def ask_last(part: NDArray[np.int8], offsets: NDArray[np.int64]) -> NDArray[np.int8]:
+    """(U,) parts of users, (U + 1,) -> (E,) roles: the last event of a drawn user is the target, the others input."""
+    role = np.where(np.repeat(part, np.diff(offsets)) > 0, 3, 0).astype(np.int8)
+    role[offsets[1:] - 1] = part
+    return role

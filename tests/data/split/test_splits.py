@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,13 @@ import pytest
 
 from rec_lightning.contracts import Split
 from rec_lightning.data.batches import EvalBatches, TrainBatches
+from rec_lightning.data.module import RecData
 from rec_lightning.data.sources.synthetic import Synthetic
 from rec_lightning.data.split.cold_items import ColdItems
 from rec_lightning.data.split.cold_users import ColdUsers
 from rec_lightning.data.split.given import Given
 from rec_lightning.data.split.global_time import GlobalTime
+from rec_lightning.data.split.k_fold import KFold
 from rec_lightning.data.split.leave_one_out import LeaveOneOut
 from rec_lightning.data.split.random_share import RandomShare
 from rec_lightning.data.split.temporal_ratio import TemporalRatio
@@ -30,6 +34,8 @@ SPLITS: list[Split] = [
     RandomShare(),
     ColdItems(),
     ColdUsers(),
+    KFold(),
+    KFold(4, 3, of="users"),
 ]
 TABLES = Synthetic(users=80, items=60, seed=2).fetch()
 EVENTS = sort_events(TABLES.interactions)
@@ -63,6 +69,16 @@ def test_training_sees_no_target_and_inputs_no_later_part(split: Split) -> None:
         before = np.array([allowed[sequences.offsets[owner[e]] : e].sum() for e in events])
         lengths = np.concatenate([batch.length.numpy() for batch in EvalBatches(sequences, role, 1000, 16)])
         assert lengths.tolist() == before[before > 0].tolist()
+
+
+@pytest.mark.parametrize("split", [RandomShare(), KFold()], ids=str)
+def test_splits_over_events_by_chance_say_that_they_leak_and_do(split: Split) -> None:
+    assert split.leaks == "training holds the user's own events from after the tested one"
+    sequences, _ = to_sequences(TABLES, split)
+    owner = np.repeat(np.arange(len(sequences.users)), np.diff(sequences.offsets))
+    last = {role: np.maximum.reduceat(np.where(sequences.role == role, np.arange(len(owner)), -1), OFFSETS[:-1])
+            for role in (0, 2)}  # fmt: skip
+    assert (last[0] > last[2])[last[2] >= 0].mean() > 0.5
 
 
 @pytest.mark.parametrize("split", [s for s in SPLITS if s.leaks == ""], ids=str)
@@ -106,8 +122,42 @@ def test_cold_users_never_train_and_are_asked_once() -> None:
     assert (role == 2).sum() == len(parts[2]) == 16
 
 
+@pytest.mark.parametrize("of", ["events", "users"])
+def test_every_fold_is_tested_and_validated_once(of: Any) -> None:
+    roles = np.stack([KFold(7, fold, of)(OFFSETS, EVENTS) for fold in range(7)])  # (folds, E)
+    drawn = roles if of == "events" else roles[:, OFFSETS[1:] - 1]
+    for role in (1, 2):
+        assert ((drawn == role).sum(0) == 1).all()
+        sizes = (drawn == role).sum(1)
+        assert sizes.max() - sizes.min() <= 1
+    assert ((roles == 1) == np.roll(roles == 2, -1, axis=0)).all()  # the next fold validates
+    assert ((roles == 0).sum(0) == 5).all()  # a drawn user's earlier events train in the other folds
+
+
+def test_folds_of_users_never_train_and_are_asked_once() -> None:
+    role = KFold(5, 1, "users")(OFFSETS, EVENTS)
+    parts = [set(EVENTS.filter(role == part)["user"]) for part in range(4)]
+    assert not parts[0] & (parts[1] | parts[2] | parts[3])
+    assert parts[3] == parts[1] | parts[2]
+    assert (len(parts[1]), len(parts[2])) == (16, 16)
+    assert ((role == 1).sum(), (role == 2).sum()) == (16, 16)
+
+
+def test_folds_are_prepared_and_found_again_each_by_itself(cache: Path) -> None:
+    targets = {}
+    for fold in (0, 1, 0):
+        data = RecData(Synthetic(users=30), KFold(5, fold), max_length=10)
+        data.prepare()
+        rows = np.flatnonzero(data.sequences.role == 2)
+        assert targets.setdefault(fold, rows).tolist() == rows.tolist()
+        assert "own events" in data.facts.leaks
+        assert sum(len(batch) for batch in data.test_dataloader()) <= len(rows)
+    assert not set(targets[0]) & set(targets[1])
+    assert len(list((cache / "prepared").iterdir())) == 2
+
+
 def test_seeds_decide_where_chance_does() -> None:
-    for make in (RandomShare, ColdItems, ColdUsers):
+    for make in (RandomShare, ColdItems, ColdUsers, KFold, partial(KFold, of="users")):
         assert (make(seed=1)(OFFSETS, EVENTS) != make(seed=2)(OFFSETS, EVENTS)).any()
 
 
@@ -122,6 +172,9 @@ def test_seeds_decide_where_chance_does() -> None:
             lambda: GlobalTime("2020-01-02", "2020-01-01"),
             "validation must begin before data.split.test, got 2020-01-02",
         ),
+        (lambda: KFold(2), "data.split.folds must be at least 3, for training, validation and test, got 2. Set"),
+        (lambda: KFold(5, 5), "data.split.fold must be 0..folds - 1 (4), got 5. Set data.split.fold."),
+        (lambda: KFold(5, -1), "data.split.fold must be 0..folds - 1 (4), got -1."),
         (lambda: GlobalTime("soon", "later"), "data.split.validation must be a date such as 2014-01-31, got 'soon'"),
     ],
 )
@@ -138,6 +191,8 @@ def test_options_out_of_range(make: Callable[[], Any], text: str) -> None:
             {"item": [1], "order": [1]},
             "needs the column timestamp, and the data have none, only an order.",
         ),
+        (KFold(3), {"item": [1, 2]}, "data.split.folds must be at most the number of events (2), got 3. Lower it."),
+        (KFold(3, of="users"), {"item": [1, 2]}, "must be at most the number of users (1), got 3. Lower it."),
         (
             Given(),
             {"item": [1]},
