@@ -6,12 +6,13 @@ Relations: reads ``Row``; ``table``, ``figure``, ``report`` and ``publish`` show
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rec_lightning.studies.crossed import crossed_difference, crossed_mean
+from rec_lightning.studies.evidence import Evidence, corrected, weigh
 from rec_lightning.studies.intervals import Interval, bootstrap_mean, paired_difference, per_user
 from rec_lightning.studies.rows import Row
 from rec_lightning.studies.study import RowSpec, Study
@@ -47,6 +48,7 @@ class Line:
         spread: standard deviation over the seeds by metric; empty with a single run.
         versus: paired difference of the primary metric to the reference; None for the reference itself and where
             there is none.
+        evidence: on that difference.
         failures: runs of the same row without a result.
     """
 
@@ -55,6 +57,7 @@ class Line:
     scores: Mapping[str, Interval]
     spread: Mapping[str, float]
     versus: Interval | None
+    evidence: Evidence | None = None
     failures: tuple[Failure, ...] = ()
 
     @property
@@ -149,13 +152,13 @@ def compare(study: Study, entries: Sequence[Finished | Failure], overrides: Sequ
         runs[row.name] = tuple(entry.run for entry in mine if isinstance(entry, Finished))
         failed[row.name] = tuple(entry for entry in mine if isinstance(entry, Failure))
     reference = runs[study.reference] if study.reference is not None else ()
-    lines = (
+    lines = [
         _line(study, row, runs[row.name], reference, failed[row.name])
         if runs[row.name]
         else Missing(row, failed[row.name])
         for row in study.rows
-    )
-    return Comparison(study, tuple(lines), tuple(overrides))
+    ]
+    return Comparison(study, tuple(_corrected(lines)), tuple(overrides))
 
 
 def user_values(metric: str, runs: Sequence[Run]) -> NDArray[np.float64]:
@@ -169,10 +172,18 @@ def _line(
     values = {metric: user_values(metric, runs) for metric in study.metrics}
     scores = {metric: _mean(study, v) for metric, v in values.items()}
     spread = {metric: float(v.mean(1).std(ddof=1)) for metric, v in values.items() if len(runs) > 1}
-    versus = None
+    versus = evidence = None
     if reference and reference is not runs:
-        versus = _difference(study, values[study.primary], user_values(study.primary, reference))
-    return Line(spec, runs, scores, spread, versus, failures)
+        own, theirs = values[study.primary], user_values(study.primary, reference)
+        versus = _difference(study, own, theirs)
+        evidence = weigh(own, theirs, versus, study.resamples, study.seed)
+    return Line(spec, runs, scores, spread, versus, evidence, failures)
+
+
+def _corrected(entries: Sequence[Line | Missing]) -> list[Line | Missing]:
+    found = [entry.evidence for entry in entries if isinstance(entry, Line) and entry.evidence]
+    after = iter(corrected(found))
+    return [replace(e, evidence=next(after)) if isinstance(e, Line) and e.evidence else e for e in entries]
 
 
 def _mean(study: Study, values: NDArray[np.float64]) -> Interval:

@@ -60,6 +60,25 @@ def crossed_difference(values: NDArray[np.float64], reference: NDArray[np.float6
     Raises:
         ValueError: other users, or fewer than 2.
     """
+    mean, parts = _difference(values, reference)
+    return _interval(mean, parts, level)
+
+
+def crossed_test(values: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    """The p of the same difference, two-sided; 1 when nobody differs.
+
+    Args:
+        values: (S, U) one value a seed and user.
+        reference: (S', U) the reference's, as in ``crossed_difference``.
+    """
+    from scipy import stats
+
+    mean, parts = _difference(values, reference)
+    variance, freedom = _combined(parts)
+    return float(2 * stats.t.sf(abs(mean) / variance**0.5, freedom)) if variance else float(mean == 0)
+
+
+def _difference(values: NDArray[np.float64], reference: NDArray[np.float64]) -> tuple[float, list[_Part]]:
     if values.shape[1] != reference.shape[1] or values.shape[1] < 2:
         raise ValueError(
             "a paired difference needs the same users on both sides, at least 2, "
@@ -67,7 +86,7 @@ def crossed_difference(values: NDArray[np.float64], reference: NDArray[np.float6
         )
     difference = values.mean(0) - reference.mean(0)  # (U,)
     parts = [_users(difference), *(_seeds(side) for side in (values, reference) if len(side) > 1)]
-    return _interval(float(difference.mean()), parts, level)
+    return float(difference.mean()), parts
 
 
 def _users(means: NDArray[np.float64]) -> _Part:
@@ -87,9 +106,15 @@ def _seeds(values: NDArray[np.float64]) -> _Part:
 def _interval(mean: float, parts: list[_Part], level: float) -> Interval:
     from scipy import stats  # takes a second
 
-    variance = sum(part.variance for part in parts)
+    variance, freedom = _combined(parts)
     if variance == 0:
         return Interval(mean, mean, mean)
-    freedom = variance**2 / sum(part.variance**2 / part.freedom for part in parts)
     half = float(stats.t.ppf(0.5 + level / 2, freedom)) * variance**0.5
     return Interval(mean, mean - half, mean + half)
+
+
+def _combined(parts: list[_Part]) -> tuple[float, float]:
+    """Variance of the mean, and Satterthwaite's degrees of freedom."""
+    variance = sum(part.variance for part in parts)
+    spread = sum(part.variance**2 / part.freedom for part in parts)
+    return variance, variance**2 / spread if spread else 1.0

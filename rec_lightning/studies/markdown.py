@@ -6,11 +6,13 @@ Relations: the same cells as ``table`` and ``report``; numbers without the leadi
 from __future__ import annotations
 
 from rec_lightning.studies.comparison import Comparison, Line
+from rec_lightning.studies.findings import findings
 from rec_lightning.studies.formats import metric_label
 from rec_lightning.studies.intervals import Interval
 from rec_lightning.studies.wording import (
     caution,
     cost,
+    mark,
     protocol,
     published_cell,
     published_metrics,
@@ -34,15 +36,16 @@ def markdown_table(comparison: Comparison) -> str:
     for entry in comparison.entries:
         cells = _cells(comparison, entry) if isinstance(entry, Line) else ["no result"] + [""] * (len(heads) - 2)
         rows.append([entry.spec.name, *cells])
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in row) + " |" for row in rows]
     notes = [protocol(comparison), sources(comparison), caution(comparison)] if comparison.lines else []
-    return "\n".join(lines) + "\n" + "".join(f"\n{note}\n" for note in notes if note)
+    told = [*notes, "\n".join(f"- {finding}" for finding in findings(comparison))]
+    return "\n".join(lines) + "\n" + "".join(f"\n{note}\n" for note in told if note)
 
 
 def _cells(comparison: Comparison, line: Line) -> list[str]:
     cells = [f"{_short(s.mean)} [{_short(s.low)}, {_short(s.high)}]" for s in line.scores.values()]
     if comparison.reference is not None:
-        cells.append(_signed(line.versus) if line.versus else "reference")
+        cells.append(_signed(line.versus, mark(line)) if line.versus else "reference")
     for metric in published_metrics(comparison):
         theirs, relative = published_cell(line, metric)
         cells.append(f"{theirs.removeprefix('0')} ({relative})" if theirs else "")
@@ -50,11 +53,11 @@ def _cells(comparison: Comparison, line: Line) -> list[str]:
     return [*cells, f"{trainable} ({share})", str(len(line.runs)), wall, peak]
 
 
-def _signed(interval: Interval) -> str:
+def _signed(interval: Interval, mark: str) -> str:
     low, mean, high = (
         f"{'-' if value < 0 else '+'}{_short(abs(value))}" for value in (interval.low, interval.mean, interval.high)
     )
-    return f"{mean} [{low}, {high}]"
+    return f"{mean}{mark} [{low}, {high}]"
 
 
 def _short(value: float) -> str:

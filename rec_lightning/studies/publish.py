@@ -17,6 +17,7 @@ from typing import Any
 from rec_lightning.studies.comparison import LEVEL, Comparison, Failure, Line, Missing, Run
 from rec_lightning.studies.drawing import write_figure
 from rec_lightning.studies.figure import comparison_figure
+from rec_lightning.studies.findings import findings
 from rec_lightning.studies.markdown import markdown_table
 from rec_lightning.studies.report import report_page
 from rec_lightning.studies.wording import caution, protocol
@@ -78,6 +79,7 @@ def results(comparison: Comparison) -> dict[str, Any]:
         "reference": study.reference,
         "bootstrap": {"resamples": study.resamples, "level": LEVEL, "seed": study.seed},
         "overrides": list(comparison.overrides),
+        "findings": findings(comparison),
         "rows": [_entry(entry) for entry in comparison.entries],
     }
 
@@ -97,6 +99,7 @@ def _entry(entry: Line | Missing) -> dict[str, Any]:
         "scores": {metric: asdict(interval) for metric, interval in entry.scores.items()},
         "seeds_std": dict(entry.spread),
         "versus_reference": asdict(entry.versus) if entry.versus else None,
+        "evidence": asdict(entry.evidence) if entry.evidence else None,
         "trainable_share": entry.row.manifest.share,
         "runs": [*map(_run, entry.runs), *failures],
     }

@@ -13,12 +13,14 @@ from rec_lightning.studies.comparison import Comparison, Failure, Line, Missing
 from rec_lightning.studies.curves import curves_figure
 from rec_lightning.studies.drawing import inline_svg
 from rec_lightning.studies.figure import comparison_figure
+from rec_lightning.studies.findings import findings
 from rec_lightning.studies.formats import NOTHING, change, change_span, ending, metric_label, score, seconds, span
 from rec_lightning.studies.manifest import Manifest
 from rec_lightning.studies.page import Cell, facts, page, paragraph, section, sortable
 from rec_lightning.studies.wording import (
     caution,
     cost,
+    mark,
     peak,
     protocol,
     published_cell,
@@ -41,6 +43,8 @@ def report_page(comparison: Comparison) -> str:
         told = [paragraph(text) for text in (protocol(comparison), sources(comparison)) if text]
         parts.append(section("Protocol", *told, paragraph(caution(comparison), "warn")))
     parts.append(section("Results", _results(comparison)))
+    if told := findings(comparison):
+        parts.append(section("What the evidence supports", *map(paragraph, told)))
     if comparison.lines:
         label = f"{study.title}: means and 95 % intervals of {len(comparison.lines)} rows, as in the table"
         parts.append(section("Picture", inline_svg(comparison_figure(comparison), label)))
@@ -73,7 +77,11 @@ def _cells(comparison: Comparison, line: Line) -> list[Cell]:
     cells += [Cell(score(s), span(s), s.mean) for s in line.scores.values()]
     if comparison.reference is not None:
         versus = line.versus
-        cells.append(Cell(change(versus), change_span(versus), versus.mean) if versus else Cell("reference", "", 0.0))
+        cells.append(
+            Cell(change(versus) + mark(line), change_span(versus), versus.mean)
+            if versus
+            else Cell("reference", "", 0.0)
+        )
     for metric in published_metrics(comparison):
         theirs, relative = published_cell(line, metric)
         cells.append(Cell(theirs, relative, theirs))

@@ -16,6 +16,7 @@ from rec_lightning.studies.formats import change, change_span, ending, metric_la
 from rec_lightning.studies.wording import (
     caution,
     cost,
+    mark,
     protocol,
     published_cell,
     published_metrics,
@@ -59,7 +60,11 @@ def _table(comparison: Comparison) -> Table:
 def _cells(comparison: Comparison, line: Line) -> list[Text]:
     cells = [_two(score(s), span(s)) for s in line.scores.values()]
     if comparison.reference is not None:
-        cells.append(_two(change(line.versus), change_span(line.versus)) if line.versus else Text("reference", "dim"))
+        cells.append(
+            _two(change(line.versus) + mark(line), change_span(line.versus))
+            if line.versus
+            else Text("reference", "dim")
+        )
     cells += [_two(*published_cell(line, metric)) for metric in published_metrics(comparison)]
     trainable, share, wall, peak = cost(line)
     return [*cells, _two(trainable, share), _two(wall, peak)]

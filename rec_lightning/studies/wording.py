@@ -76,11 +76,19 @@ def caution(comparison: Comparison) -> str:
             "tested, not that of training again."
         )
     paired = "; the paired Δ is the sharper comparison" if comparison.reference is not None else ""
-    told.append(
-        f"Overlapping intervals show neither a difference nor equality{paired}. "
-        "Several rows are compared without correction."
-    )
+    told.append(f"Overlapping intervals show neither a difference nor equality{paired}. {_correction(comparison)}")
     return f"Caution: {' '.join(told)}"
+
+
+def _correction(comparison: Comparison) -> str:
+    if any(line.evidence for line in comparison.lines):
+        return "A star marks a difference that holds at 5 % after Holm's correction over all rows."
+    return "Several rows are compared without a test."
+
+
+def mark(line: Line) -> str:
+    """A star where the difference to the reference holds after the correction."""
+    return "*" if line.evidence and line.evidence.supported else ""
 
 
 def cost(line: Line) -> tuple[str, str, str, str]:

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from rec_lightning.studies.crossed import crossed_difference, crossed_mean
+from rec_lightning.studies.crossed import crossed_difference, crossed_mean, crossed_test
 
 
 def drawn(
@@ -77,3 +77,15 @@ def test_refusals() -> None:
         crossed_mean(np.zeros((1, 5)))
     with pytest.raises(ValueError, match="same users on both sides, at least 2, got 5 and 4"):
         crossed_difference(np.zeros((2, 5)), np.zeros((2, 4)))
+
+
+def test_p_agrees_with_the_interval() -> None:
+    generator = np.random.default_rng(5)
+    for _ in range(20):
+        values, other = drawn(generator, 3, 50, (0.05, 0.5, 1.0)) + 0.1, drawn(generator, 2, 50, (0.05, 0.5, 1.0))
+        p = crossed_test(values, other)
+        interval = crossed_difference(values, other, 1 - p)
+        assert min(abs(interval.low), abs(interval.high)) == pytest.approx(0, abs=1e-9)
+    a, b = generator.random((2, 1, 60))
+    assert crossed_test(a, b) == pytest.approx(stats.ttest_rel(a[0], b[0]).pvalue)
+    assert crossed_test(a, a) == 1
