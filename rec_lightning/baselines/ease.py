@@ -83,8 +83,9 @@ def _inverse(matrix: csc_array, regularization: float) -> NDArray[np.float64]:
     gram[np.diag_indices(size)] += regularization
     factor, failed = dpotrf(gram, lower=1, overwrite_a=1)  # Cholesky's
     assert failed == 0, "a positive definite matrix has a factor"
-    gram, failed = dpotri(factor, lower=1, overwrite_c=1)
+    inverse: NDArray[np.float64]
+    inverse, failed = dpotri(factor, lower=1, overwrite_c=1)
     assert failed == 0, "and an inverse"
     for column in range(1, size):  # the lower half is there; mirrored without a second matrix
-        gram[:column, column] = gram[column, :column]
-    return gram
+        inverse[:column, column] = inverse[column, :column]
+    return inverse

@@ -30,6 +30,8 @@ class TopK:
         ValueError: a value out of range.
     """
 
+    prefix = ""  # of the metrics' keys
+
     def __init__(self, k: int = 20, exclude_seen: bool = True, chunk: int = 65536) -> None:
         for name, value in (("k", k), ("chunk", chunk)):
             if value < 1:
@@ -86,12 +88,7 @@ class TopK:
 
     def _part(self, batch: Batch, scores: Tensor, first: int, aim: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # (B, C) scores of items first.. -> top scores, top items, candidates at or above the target
-        low, high = scores.aminmax()  # NaN if one is
-        if not torch.isfinite(high - low):
-            raise ValueError(
-                f"a score is not finite (they reach from {low:g} to {high:g}): the model diverged. "
-                "Lower optimizer.lr or set trainer.gradient_clip_val."
-            )
+        check_finite(scores)
         if first == 0:
             scores[:, 0] = -torch.inf
         if self.exclude_seen and batch.seen is not None and batch.seen_offsets is not None:
@@ -118,3 +115,17 @@ def _columns(batch: Batch, first: int, width: int) -> tuple[Tensor, Tensor]:
     own = batch.target - first
     inside = (own >= 0) & (own < width)
     return inside, own[inside]
+
+
+def check_finite(scores: Tensor) -> None:
+    """Refuses scores that are not finite.
+
+    Raises:
+        ValueError: one is not.
+    """
+    low, high = scores.aminmax()  # NaN if one is
+    if not torch.isfinite(high - low):
+        raise ValueError(
+            f"a score is not finite (they reach from {low:g} to {high:g}): the model diverged. "
+            "Lower optimizer.lr or set trainer.gradient_clip_val."
+        )

@@ -12,10 +12,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torchmetrics import MetricCollection
 
-from rec_lightning.contracts import Ranking
+from rec_lightning.contracts import Catalog, Ranking
 from rec_lightning.data.batches import EvalBatches
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.manifest import cpu_seconds, describe, now, peak_memory_mb, process_start
+from rec_lightning.runtime.measures import build_metrics, build_ranking
 from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.runtime.rundir import RunDir
 from rec_lightning.runtime.tracking import log_results, open_loggers
@@ -35,8 +36,12 @@ class Baselining:
         self.config = config
         self.data: RecData = instantiate(config.data)
         self.model = instantiate(config.baseline)
-        self.ranking = instantiate(config.ranking)
-        self.metrics = MetricCollection(dict(instantiate(config.metrics)))
+        self._measure_by(Catalog.empty(self.data.source.item_columns, self.data.source.user_columns))
+
+    def _measure_by(self, catalog: Catalog) -> None:
+        self.ranking = build_ranking(self.config.ranking, catalog)
+        # no groups: they would join metrics whose states happen to be equal after the first batch
+        self.metrics = MetricCollection(build_metrics(self.config.metrics, catalog), compute_groups=False)  # type: ignore[arg-type]
 
     def read(self, run_dir: RunDir) -> None:
         """Reads the data.
@@ -47,6 +52,7 @@ class Baselining:
         """
         self.run_dir = run_dir
         self.data.prepare()
+        self._measure_by(self.data.catalog)
         self.ranking.check(self.data.catalog.size)
         facts = describe("baseline", self.config.seed, self.data.facts)
         self.manifest = facts | {"started": now()}
@@ -82,7 +88,9 @@ class Baselining:
         rankings = [self.ranking.from_scores(batch, self.model.scores(batch)) for batch in batches]
         for ranking in rankings:
             self.metrics.update(ranking)
-        return {f"{stage}/{key}": float(value) for key, value in self.metrics.compute().items()}, rankings
+        return {
+            f"{stage}/{self.ranking.prefix}{key}": float(value) for key, value in self.metrics.compute().items()
+        }, rankings
 
     def _cost(self) -> dict[str, Any]:
         return {

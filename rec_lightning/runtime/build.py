@@ -10,9 +10,9 @@ import torch
 from hydra.utils import instantiate
 from lightning import LightningModule
 from omegaconf import DictConfig
-from torchmetrics import MetricCollection
 
-from rec_lightning.contracts import Catalog, Ranking, Source
+from rec_lightning.contracts import Catalog, Source
+from rec_lightning.runtime.measures import build_metrics, build_ranking, metric_keys
 from rec_lightning.tuning.apply import apply
 
 GROUPS = "items backbone head loss task tuning ranking metrics optimizer scheduler callbacks trainer".split()
@@ -38,8 +38,8 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
         backbone=backbone,
         head=instantiate(config.head),
         loss=instantiate(config.loss),
-        ranking=instantiate(config.ranking),
-        metrics=dict(instantiate(config.metrics)),
+        ranking=build_ranking(config.ranking, catalog),
+        metrics=build_metrics(config.metrics, catalog),
         optimizer=instantiate(config.optimizer),
         scheduler=instantiate(config.scheduler),
         tuning=tuning,
@@ -63,22 +63,17 @@ def rehearse(config: DictConfig, source: Source) -> None:
     dropped = [group for group in GROUPS if group not in config]
     if dropped:
         raise ValueError(f"a run needs {', '.join(GROUPS)}, and {dropped[0]} was dropped. Set {dropped[0]}=...")
+    empty = Catalog.empty(source.item_columns, source.user_columns)
     with torch.device("meta"):
-        build_task(config, Catalog.empty(source.item_columns, source.user_columns))
+        build_task(config, empty)
     optimizer = instantiate(config.optimizer)([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
     instantiate(config.scheduler)(optimizer, 10)
-    watched = [f"val/{key}" for key in _metric_keys(config.metrics)]
+    watched = [f"val/{key}" for key in metric_keys(config.ranking, config.metrics, empty)]
     if config.monitor not in watched:
         raise ValueError(
             f"monitor must be a metric of validation ({', '.join(watched)}), got {config.monitor!r}. "
             "Set monitor, or metrics.top_k."
         )
-
-
-def _metric_keys(metrics: DictConfig) -> list[str]:
-    collection, one = MetricCollection(dict(instantiate(metrics))), torch.ones(1, dtype=torch.long)
-    collection.update(Ranking(one, one.unsqueeze(1), one.unsqueeze(1).float(), one, one))
-    return list(collection.compute())
 
 
 def count_parameters(task: LightningModule) -> dict[str, int]:

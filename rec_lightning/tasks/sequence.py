@@ -152,7 +152,8 @@ class SequenceTask(LightningModule):
         self._log_metrics("test", self.test_metrics)
 
     def _log_metrics(self, stage: Stage, metrics: MetricCollection) -> None:
-        values = {f"{stage}/{key}": value.float() for key, value in metrics.compute().items()}
+        prefix = self.ranking.prefix
+        values = {f"{stage}/{prefix}{key}": value.float() for key, value in metrics.compute().items()}
         # every process holds the same value already
         self.log_dict(values, prog_bar=False, rank_zero_only=False)
         metrics.reset()
