@@ -9,8 +9,8 @@ resumed, failed ones are tried again and do not stop the others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +50,7 @@ def run(words: list[str]) -> int:
         study, shared = load_study(options.study), baseline_keys()
         if options.seeds:
             study = study.with_seeds(options.seeds)
-        jobs = jobs_of(study, options.folder, options.overrides, shared)
+        jobs = jobs_of(study, options.folder, options.overrides, shared, resolve=resolve)
         check(study, options.overrides, shared)
         prepare(options.folder)
     try:
@@ -92,13 +92,34 @@ def check(study: Study, overrides: Sequence[str], shared: frozenset[str]) -> Non
     """Composes every row, so that a typing error or a missing path stops all before the first one.
 
     Raises:
-        ValueError: as ``compose`` says, with the row's name.
+        ValueError: as ``compose`` says, with the row's name; or two rows resolve to the same configuration.
     """
-    from rec_lightning.runtime.composition import compose
     from rec_lightning.studies.plan import row_overrides
+    from rec_lightning.studies.store import flat
 
+    seen: dict[str, str] = {}
     for row in study.rows:
         try:
-            compose(row.verb, row_overrides(study, row, overrides, shared))
+            config = resolve(row.verb, row_overrides(study, row, overrides, shared))
         except ValueError as error:
             raise ValueError(f"row {row.name!r}: {error}") from error
+        key = repr((row.verb, sorted(flat(config).items())))
+        if key in seen:
+            raise ValueError(
+                f"two rows must not resolve to the same configuration, got {seen[key]!r} and {row.name!r}. "
+                "Change the overrides of one, or remove it."
+            )
+        seen[key] = row.name
+
+
+def resolve(verb: str, overrides: Sequence[str]) -> Mapping[str, Any]:
+    """The configuration with which a verb would run, as plain values.
+
+    Raises:
+        ValueError: as ``compose`` says.
+    """
+    from omegaconf import OmegaConf
+
+    from rec_lightning.runtime.composition import compose
+
+    return cast(Mapping[str, Any], OmegaConf.to_container(compose(verb, list(overrides))))

@@ -57,6 +57,15 @@ def test_a_path_that_is_not_given_stops_before_the_first_row(tmp_path: Path) -> 
     check(load_study(path), ["data.source.path=x"], baseline_keys())
 
 
+def test_two_rows_that_are_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    again = "  - {name: Again, verb: train, overrides: [items=id, tuning=full, data.batch_size=64]}\n"
+    path.write_text(STUDY + again)
+    with pytest.raises(Refusal, match="two rows must not resolve to the same configuration, got 'Ids' and 'Again'"):
+        run([str(path), "data.source.path=x", f"run_dir={tmp_path / 'run'}"])
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_launcher_stays_light() -> None:
     modules = "rec_lightning.studies.conduct, rec_lightning.studies.reading"
     code = f"import sys, {modules}; print({{'torch', 'polars', 'numpy', 'matplotlib'}} & set(sys.modules))"

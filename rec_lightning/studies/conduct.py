@@ -16,21 +16,28 @@ from rich.console import Console
 from rec_lightning.studies.launch import Job, Outcome, launch
 from rec_lightning.studies.plan import run_folder
 from rec_lightning.studies.progress import watching
+from rec_lightning.studies.store import open_store, stale
 from rec_lightning.studies.study import RowSpec, Study
 
 if TYPE_CHECKING:
     from rec_lightning.studies.comparison import Comparison, Failure, Finished
 
 
+_LEAST_SPACE = 1 << 16  # bytes; what fills up later fails its run with the system's own words
+
+
 def prepare(folder: Path) -> None:
     """Makes the folder of a study.
 
     Raises:
-        ValueError: it cannot be made or written.
+        ValueError: it cannot be made or written, the disk is full, or it has another version's layout.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=folder).close()
+        with TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(_LEAST_SPACE))
+            probe.flush()
+        open_store(folder)
     except OSError as error:
         raise ValueError(
             f"the study's folder must be writable, got {folder}: {error.strerror}. Set run_dir=PATH."
@@ -63,7 +70,23 @@ def conduct(
     """
     with watching(jobs, console, parallel) as watcher:
         outcomes = launch(jobs, watcher, parallel=parallel)
+    if again := _stale_jobs(study, outcomes, folder):
+        names = ", ".join(job.name for job in again)
+        console.print(f"The data have changed since these runs, which run again: {names}", markup=False)
+        with watching(again, console, parallel) as watcher:
+            newer = {outcome.job.log: outcome for outcome in launch(again, watcher, parallel=parallel)}
+        outcomes = [newer.get(outcome.job.log, outcome) for outcome in outcomes]
     return show(study, outcomes, folder, console, overrides)
+
+
+def _stale_jobs(study: Study, outcomes: Sequence[Outcome], folder: Path) -> list[Job]:
+    well = [
+        (outcome, (run_folder(folder, row, seed), seed))
+        for (row, seed), outcome in zip(study.runs, outcomes, strict=True)
+        if outcome.code == 0
+    ]
+    old = set(stale((run for o, run in well if o.kept), (run for o, run in well if not o.kept)))
+    return [outcome.job for outcome, (place, _) in well if place in old]
 
 
 def show(
@@ -83,8 +106,7 @@ def show(
     from rec_lightning.studies.publish import publish
     from rec_lightning.studies.table import result_table
 
-    planned = [(row, seed) for row in study.rows for seed in row.seeds]
-    entries = [_entry(study, *run, outcome, folder) for run, outcome in zip(planned, outcomes, strict=True)]
+    entries = [_entry(study, *run, outcome, folder) for run, outcome in zip(study.runs, outcomes, strict=True)]
     comparison = compare(study, entries, overrides)
     console.print(result_table(comparison))
     report = publish(comparison, folder)

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ class Job:
         log: file that receives its output, appended.
         proof: file the run writes at its very end; when it is there before and unchanged after, the run was kept.
         expected: seconds it may take, for the time left; None when unknown.
+        keep: asked just before the start whether there is nothing to do; None starts it always.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Job:
     log: Path
     proof: Path
     expected: float | None = None
+    keep: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,12 @@ def launch(jobs: Sequence[Job], watcher: Watcher, pause: float = 0.2, parallel: 
         try:
             while waiting or running:
                 while len(running) < parallel and (started := _start_first(waiting, watcher, environment)):
-                    running.append(started)
+                    if isinstance(started, _Running):
+                        running.append(started)
+                    else:
+                        outcomes[started[0]] = started[1]
+                if not waiting and not running:
+                    break
                 _pause(running, pause)
                 for run in [run for run in running if not run.goes_on(watcher)]:
                     running.remove(run)
@@ -135,8 +142,10 @@ def _environment(parallel: int) -> dict[str, str]:
     return environment
 
 
-def _start_first(waiting: list[tuple[int, Job]], watcher: Watcher, environment: Mapping[str, str]) -> _Running | None:
-    """Starts the first job that no other launcher runs, and takes it from those waiting."""
+def _start_first(
+    waiting: list[tuple[int, Job]], watcher: Watcher, environment: Mapping[str, str]
+) -> _Running | tuple[int, Outcome] | None:
+    """Starts or keeps the first job that no other launcher runs, and takes it from those waiting."""
     for number, job in waiting:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         lock = _claim(job.log)
@@ -145,6 +154,11 @@ def _start_first(waiting: list[tuple[int, Job]], watcher: Watcher, environment: 
             continue
         waiting.remove((number, job))
         watcher.started(job)
+        if job.keep is not None and job.keep():
+            os.close(lock)
+            outcome = Outcome(job, 0, 0.0, True, ())
+            watcher.ended(outcome)
+            return number, outcome
         return _Running(number, job, lock, environment)
     return None
 

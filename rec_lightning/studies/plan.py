@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from rec_lightning.studies.launch import Job
+from rec_lightning.studies.store import Resolver, keep
 from rec_lightning.studies.study import RowSpec, Study
 
 # a verb and its overrides -> the command of a process
@@ -32,6 +33,7 @@ def jobs_of(
     overrides: Sequence[str] = (),
     shared: Collection[str] = SHARED_KEYS,
     command: CommandBuilder = verb_command,
+    resolve: Resolver | None = None,
 ) -> list[Job]:
     """One job a row and seed, in the study's order; the seeds of a row follow one another.
 
@@ -41,14 +43,14 @@ def jobs_of(
         overrides: Hydra overrides for every row whose verb knows them.
         shared: first parts of the keys that baselines know too.
         command: makes the command of a process from a verb and overrides.
+        resolve: makes the configuration by which a run is found again; without it every run is started.
 
     Raises:
         ValueError: an override that is none, or one of what the rows differ in.
     """
     return [
-        _job(row, seed, run_overrides(study, row, seed, folder, overrides, shared), folder, command)
-        for row in study.rows
-        for seed in row.seeds
+        _job(study, row, seed, run_overrides(study, row, seed, folder, overrides, shared), folder, command, resolve)
+        for row, seed in study.runs
     ]
 
 
@@ -98,8 +100,22 @@ def row_overrides(
     return list(by_key.values())
 
 
-def _job(row: RowSpec, seed: int, overrides: Sequence[str], folder: Path, command: CommandBuilder) -> Job:
+def _job(
+    study: Study,
+    row: RowSpec,
+    seed: int,
+    overrides: Sequence[str],
+    folder: Path,
+    command: CommandBuilder,
+    resolve: Resolver | None,
+) -> Job:
     place = run_folder(folder, row, seed)
+
+    def kept() -> bool:
+        # composing takes a while, so only where something lies
+        exists = (place / "manifest.json").is_file()
+        return resolve is not None and exists and keep(place, resolve(row.verb, overrides), study.code)
+
     return Job(
         name=row.run_name(seed),
         command=tuple(command(row.verb, overrides)),
@@ -107,6 +123,7 @@ def _job(row: RowSpec, seed: int, overrides: Sequence[str], folder: Path, comman
         log=place.with_name(f"{place.name}.log"),
         proof=place / "manifest.json",
         expected=row.seconds,
+        keep=kept,
     )
 
 

@@ -35,7 +35,7 @@ def parse_study(content: object) -> Study:
         ValueError: a key too many or too few, or values that do not fit together.
     """
     fields = _mapping(content, "a study", {"title", "question", "protocol", "metrics", "primary", "rows"},
-                      {"reference", "fixed", "common", "seeds", "resamples", "seed"})  # fmt: skip
+                      {"reference", "fixed", "common", "seeds", "resamples", "seed", "code"})  # fmt: skip
     seeds = _seeds(fields.get("seeds", list(DEFAULT_SEEDS)), "seeds")
     common = _mapping(fields.get("common", {}), "common", set(), set(VERBS))
     return Study(
@@ -49,6 +49,7 @@ def parse_study(content: object) -> Study:
         fixed=_strings(fields.get("fixed", []), "fixed"),
         resamples=int(fields.get("resamples", Study.resamples)),
         seed=int(fields.get("seed", Study.seed)),
+        code=str(fields.get("code", Study.code)),
     )
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+CODE_POLICIES = ("any", "version", "commit")
 VERBS = ("train", "baseline")
 DEFAULT_SEEDS = (42,)
 
@@ -73,6 +74,7 @@ class Study:
         fixed: keys in which the rows differ by design, so that no override beside the study may set them for all.
         resamples: of the bootstrap.
         seed: of the bootstrap.
+        code: which complete runs are kept: of ``any`` code, or of the same ``version`` or ``commit``.
     """
 
     title: str
@@ -85,6 +87,7 @@ class Study:
     fixed: tuple[str, ...] = ()
     resamples: int = 10_000
     seed: int = 0
+    code: str = "any"
 
     def __post_init__(self) -> None:
         names = [row.name for row in self.rows]
@@ -95,10 +98,17 @@ class Study:
             raise ValueError(f"each row needs a folder name of its own, got {slugs} from {names}. Rename a row.")
         if self.primary not in self.metrics:
             raise ValueError(f"primary must be one of metrics {list(self.metrics)}, got {self.primary!r}.")
+        if self.code not in CODE_POLICIES:
+            raise ValueError(f"code must be one of {list(CODE_POLICIES)}, got {self.code!r}.")
         for row in self.rows:
             _check_row(row, self.metrics)
         if self.reference is not None and self.reference not in names:
             raise ValueError(f"reference must be the name of a row, one of {names}, got {self.reference!r}.")
+
+    @property
+    def runs(self) -> list[tuple[RowSpec, int]]:
+        """Every row with each of its seeds, in order."""
+        return [(row, seed) for row in self.rows for seed in row.seeds]
 
     def with_seeds(self, seeds: Sequence[int]) -> Study:
         """The same study with other seeds for what trains, and the first of them for the baselines that ran once."""
