@@ -10,7 +10,14 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from rec_lightning.downloads import Wheel, cached_wheel, fetch_wheel
 from rec_lightning.gguf_models import as_folder
@@ -117,15 +124,17 @@ def load(model: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     return tokenizer, load_model(folder)
 
 
-def load_model(folder: str) -> PreTrainedModel:
+def load_model(folder: str, config: PreTrainedConfig | None = None) -> PreTrainedModel:
     """The model alone, in float32; without weights on the meta device.
 
     Args:
         folder: as ``locate`` gives it.
+        config: in place of the folder's own; may keep fewer layers.
     """
+    config = config or AutoConfig.from_pretrained(folder)
     if torch.get_default_device().type == "meta":
-        return AutoModel.from_config(AutoConfig.from_pretrained(folder), dtype=torch.float32)  # type: ignore[no-any-return]
-    return AutoModel.from_pretrained(folder, dtype=torch.float32)  # type: ignore[no-any-return]
+        return AutoModel.from_config(config, dtype=torch.float32)  # type: ignore[no-any-return]
+    return AutoModel.from_pretrained(folder, config=config, dtype=torch.float32)  # type: ignore[no-any-return]
 
 
 def set_dropout(model: nn.Module, dropout: float) -> None:

@@ -10,20 +10,31 @@ import torch
 from torch import Tensor, nn
 
 from rec_lightning.contracts import Backbone, Batch
-from tests.members import member, members
+from tests.members import composed, member, members
 
 BACKBONES = members("backbone")
 CAUSAL = [choice for choice in BACKBONES if choice != "bert4rec"]  # those that are asked for every target at once
 Make = Callable[..., Batch]
+Made = Callable[[str], Backbone]
 
 
-def made(choice: str) -> Backbone:
-    torch.manual_seed(0)
-    backbone = member("backbone", choice)
-    for parameter in backbone.parameters():  # so that zero initial values hide nothing
-        if parameter.ndim == 1:
-            nn.init.normal_(parameter, std=0.1)
-    return backbone.eval()
+@pytest.fixture
+def made(language_model: Callable[..., str]) -> Made:
+    """A choice in eval mode, with the tiny language model wherever a model is asked for."""
+
+    def make(choice: str) -> Backbone:
+        torch.manual_seed(0)
+        trunk = composed("backbone", choice).get("trunk", {})
+        backbone: Backbone = member(
+            "backbone", choice, *[f"backbone.trunk.model={language_model('llama')}"] * ("model" in trunk)
+        )
+        assert isinstance(backbone, nn.Module)
+        for parameter in backbone.parameters():  # so that zero initial values hide nothing
+            if parameter.ndim == 1:
+                nn.init.normal_(parameter, std=0.1)
+        return backbone.eval()
+
+    return make
 
 
 def states(backbone: Backbone, batch: Batch, vectors: Tensor) -> Tensor:
@@ -39,7 +50,7 @@ def vectors() -> Tensor:
 
 
 @pytest.mark.parametrize("choice", BACKBONES)
-def test_shape_and_the_same_answer_twice_in_eval(choice: str, batch: Make, vectors: Tensor) -> None:
+def test_shape_and_the_same_answer_twice_in_eval(choice: str, made: Made, batch: Make, vectors: Tensor) -> None:
     backbone, many = made(choice), batch([8, 3, 1, 5], 30)
     found = states(backbone, many, vectors)
     assert found.shape == (4, 8, 16)
@@ -47,7 +58,7 @@ def test_shape_and_the_same_answer_twice_in_eval(choice: str, batch: Make, vecto
 
 
 @pytest.mark.parametrize("choice", CAUSAL)
-def test_a_later_item_never_changes_an_earlier_state(choice: str, batch: Make, vectors: Tensor) -> None:
+def test_a_later_item_never_changes_an_earlier_state(choice: str, made: Made, batch: Make, vectors: Tensor) -> None:
     backbone, many = made(choice), batch([8, 8], 30)
     before = states(backbone, many, vectors)
     for t in range(1, 8):
@@ -60,7 +71,7 @@ def test_a_later_item_never_changes_an_earlier_state(choice: str, batch: Make, v
 
 
 @pytest.mark.parametrize("choice", CAUSAL)
-def test_no_gradient_reaches_a_later_item(choice: str, batch: Make, vectors: Tensor) -> None:
+def test_no_gradient_reaches_a_later_item(choice: str, made: Made, batch: Make, vectors: Tensor) -> None:
     backbone, many = made(choice), batch([8], 30)
     inputs = nn.functional.embedding(many.history, vectors).requires_grad_()
     backbone.states(many, inputs)[:, 3].sum().backward()
@@ -70,7 +81,7 @@ def test_no_gradient_reaches_a_later_item(choice: str, batch: Make, vectors: Ten
 
 
 @pytest.mark.parametrize("choice", BACKBONES)
-def test_no_state_sees_its_own_target(choice: str, batch: Make, vectors: Tensor) -> None:
+def test_no_state_sees_its_own_target(choice: str, made: Made, batch: Make, vectors: Tensor) -> None:
     backbone, many = made(choice), batch([8, 5, 1], 30)
     torch.manual_seed(0)
     posed = backbone.pose(many)
@@ -85,7 +96,7 @@ def test_no_state_sees_its_own_target(choice: str, batch: Make, vectors: Tensor)
 
 
 @pytest.mark.parametrize("choice", BACKBONES)
-def test_a_batch_is_posed_without_being_changed(choice: str, batch: Make) -> None:
+def test_a_batch_is_posed_without_being_changed(choice: str, made: Made, batch: Make) -> None:
     many = batch([8, 5, 1], 30)
     many = replace(many, time=many.history * 60, target_time=many.target * 60)
     before = many.target.clone()
@@ -98,7 +109,7 @@ def test_a_batch_is_posed_without_being_changed(choice: str, batch: Make) -> Non
 
 @pytest.mark.parametrize("choice", BACKBONES)
 def test_padding_and_its_width_and_the_others_never_change_a_real_state(
-    choice: str, batch: Make, vectors: Tensor
+    choice: str, made: Made, batch: Make, vectors: Tensor
 ) -> None:
     backbone, lengths = made(choice), [8, 3, 1, 5]
     many = batch(lengths, 30)
@@ -110,7 +121,26 @@ def test_padding_and_its_width_and_the_others_never_change_a_real_state(
 
 
 @pytest.mark.parametrize("choice", BACKBONES)
-def test_everything_in_it_gets_a_gradient(choice: str, batch: Make, vectors: Tensor) -> None:
+def test_an_empty_history_has_a_finite_state_and_disturbs_nobody(
+    choice: str, made: Made, batch: Make, vectors: Tensor
+) -> None:
+    backbone, many = made(choice), batch([0, 5], 30)
+    many = Batch(many.user, many.history, many.length, torch.tensor([7, 8]))
+    found = states(backbone, many, vectors)
+    assert torch.isfinite(found[0]).all()
+    alone = Batch(many.user[1:], many.history[1:], many.length[1:], many.target[1:])
+    assert torch.allclose(states(backbone, alone, vectors)[0, 4], found[1, 4], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("choice", BACKBONES)
+def test_is_put_together_without_weights(choice: str, made: Made) -> None:
+    with torch.device("meta"):
+        backbone = made(choice)
+    assert all(p.is_meta for p in backbone.parameters())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("choice", BACKBONES)
+def test_everything_in_it_gets_a_gradient(choice: str, made: Made, batch: Make, vectors: Tensor) -> None:
     backbone, many = made(choice), batch([8, 8], 30)
     weight = torch.randn(2, 8, 16, generator=torch.Generator().manual_seed(2))
     (states(backbone, many, vectors) * weight).sum().backward()
@@ -120,7 +150,7 @@ def test_everything_in_it_gets_a_gradient(choice: str, batch: Make, vectors: Ten
 
 
 @pytest.mark.parametrize("choice", BACKBONES)
-def test_its_trunk_can_be_taken_out_and_put_back(choice: str) -> None:
+def test_its_trunk_can_be_taken_out_and_put_back(choice: str, made: Made) -> None:
     backbone = made(choice)
     names = set(backbone.state_dict())  # type: ignore[attr-defined]
     backbone.set_trunk(backbone.trunk)
@@ -129,7 +159,7 @@ def test_its_trunk_can_be_taken_out_and_put_back(choice: str) -> None:
 
 
 @pytest.mark.parametrize("choice", BACKBONES)
-def test_a_history_beyond_its_length_is_refused_or_read(choice: str, batch: Make, vectors: Tensor) -> None:
+def test_a_history_beyond_its_length_is_refused_or_read(choice: str, made: Made, batch: Make, vectors: Tensor) -> None:
     backbone, many = made(choice), batch([9], 30)
     if not hasattr(backbone, "max_length"):
         assert states(backbone, many, vectors).shape == (1, 9, 16)
