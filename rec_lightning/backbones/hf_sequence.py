@@ -56,6 +56,7 @@ class HFSequence(nn.Module):
             raise ValueError(f"backbone.prompt must be at least 0, got {prompt}. Set backbone.prompt.")
         made = trunk(positions=max_length + prompt)
         self.max_length, self.count, self.pretrained = max_length, prompt, made.pretrained
+        self.base = dict(made.base) or None
         self.dropout = nn.Dropout(dropout)
         self.into, self.input_norm = nn.Linear(width, made.hidden), nn.LayerNorm(made.hidden)
         nn.init.constant_(self.input_norm.weight, made.scale)

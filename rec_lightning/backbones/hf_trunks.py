@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
-from torch import nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
+from rec_lightning.identity import identity
 from rec_lightning.language_models import load_model, locate, set_dropout
 
 # what families call the width of their feed-forward layers
@@ -32,11 +32,13 @@ class Trunk:
     Args:
         model: takes ``inputs_embeds`` (B, L, H) and gives ``last_hidden_state`` (B, L, H).
         pretrained: whether its weights were learnt elsewhere.
+        base: which model its weights are, by name and hash; empty for random ones.
         scale: standard deviation of the token vectors it had, so the size of input it knows.
     """
 
     model: PreTrainedModel
     pretrained: bool
+    base: Mapping[str, str]
     scale: float
 
     @property
@@ -79,7 +81,7 @@ def fresh(
             f"backbone.trunk.heads must divide backbone.trunk.hidden {hidden}, got {heads}. Set backbone.trunk.heads."
         )
     config = _configured(architecture, positions, hidden, layers, heads, ffn_factor, options or {})
-    return _trunk(AutoModel.from_config(config, dtype=torch.float32), architecture, positions, dropout, False)
+    return _trunk(AutoModel.from_config(config, dtype=torch.float32), architecture, positions, dropout, None)
 
 
 def pretrained(positions: int, model: str, layers: int | None = None, dropout: float = 0.0) -> Trunk:
@@ -112,7 +114,8 @@ def pretrained(positions: int, model: str, layers: int | None = None, dropout: f
         config.num_hidden_layers = layers
         if getattr(config, "layer_types", None):
             config.layer_types = config.layer_types[:layers]
-    return _trunk(load_model(folder, config), model, positions, dropout, True)
+    loaded = load_model(folder, config)
+    return _trunk(loaded, model, positions, dropout, identity(model, loaded))
 
 
 def _configured(
@@ -174,7 +177,7 @@ def _causal(config: PreTrainedConfig, name: str, option: str) -> PreTrainedConfi
     return config
 
 
-def _trunk(model: PreTrainedModel, name: str, positions: int, dropout: float, learnt: bool) -> Trunk:
+def _trunk(model: PreTrainedModel, name: str, positions: int, dropout: float, base: Mapping[str, str] | None) -> Trunk:
     if not 0 <= dropout < 1:
         raise ValueError(f"backbone.trunk.dropout must be in [0, 1), got {dropout}. Set backbone.trunk.dropout.")
     set_dropout(model, dropout)
@@ -188,23 +191,23 @@ def _trunk(model: PreTrainedModel, name: str, positions: int, dropout: float, le
         model.pooler = None  # type: ignore[assignment]
     if not meta:
         _try(model, name, positions)
-    return Trunk(model, learnt, scale)
+    return Trunk(model, base is not None, base or {}, scale)
 
 
-def _try(model: nn.Module, name: str, positions: int) -> None:
-    draw = torch.Generator().manual_seed(0)
-    x = torch.randn(1, positions + 1, model.config.hidden_size, generator=draw)[:, :positions]  # type: ignore[union-attr, arg-type]
-    other = x.clone()
-    other[:, -1] += 1
+def _try(model: PreTrainedModel, name: str, positions: int) -> None:
+    width = int(model.config.hidden_size)
+    x, last = torch.randn(positions + 1, width, generator=torch.Generator().manual_seed(0)).split([positions, 1])
+    other = torch.cat([x[:-1], last])
+    model.eval()
     try:
         with torch.no_grad():
-            first, second = (model.eval()(inputs_embeds=v).last_hidden_state[:, :-1] for v in (x, other))
+            first, second = (model(inputs_embeds=v[None]).last_hidden_state[0, :-1] for v in (x, other))
     except (RuntimeError, IndexError) as error:
         raise ValueError(
-            f"{name} cannot run over {positions} vectors of its width {x.shape[2]}: {error}. Set backbone.trunk."
+            f"{name} cannot run over {positions} vectors of its width {width}: {error}. Set backbone.trunk."
         ) from error
     model.train()
-    if not torch.allclose(first, second, atol=1e-4):
+    if not torch.allclose(first, second, rtol=0, atol=1e-5 * float(first.abs().max())):
         raise ValueError(
             f"the states of {name} see later items, so it cannot train. Set backbone.trunk to another one."
         )

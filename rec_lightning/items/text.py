@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from rec_lightning.contracts import Catalog
+from rec_lightning.identity import identity
 from rec_lightning.items.hidden import HiddenCache
-from rec_lightning.items.identity import identity
 from rec_lightning.items.layers import frozen_below, layers_of
 from rec_lightning.items.templates import render
 from rec_lightning.items.tokens import Tokens

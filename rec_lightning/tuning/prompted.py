@@ -27,19 +27,30 @@ class Prompted(nn.Module):
         super().__init__()
         self.model, self.config, self.count, self.longest = model, model.config, count, longest
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> BaseModelOutput:
-        """(n, T), (n, T) -> states (n, T, H).
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> BaseModelOutput:
+        """(n, T) tokens or (n, T, H) vectors, and (n, T) which of them count -> states (n, T, H).
 
         Raises:
             ValueError: the model has no positions for so many tokens.
         """
-        length = input_ids.shape[1]
+        given = input_ids if inputs_embeds is None else inputs_embeds
+        assert given is not None
+        length = given.shape[1]
         if self.longest is not None and length + self.count > self.longest:
             raise ValueError(
                 f"the model has {self.longest} positions, got a text of {length} tokens and {self.count} virtual ones. "
                 f"Set items.max_tokens={self.longest - self.count}, or tuning.count."
+                if inputs_embeds is None
+                else f"the model has {self.longest} positions, got a history of {length} and {self.count} virtual "
+                "tokens. Set max_length, or tuning.count."
             )
-        states = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        wanted = {"input_ids": input_ids, "inputs_embeds": inputs_embeds, "attention_mask": attention_mask}
+        states = self.model(**wanted).last_hidden_state
         return BaseModelOutput(last_hidden_state=states[:, -length:])
 
 

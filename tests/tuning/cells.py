@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import torch
 from hydra.utils import instantiate
@@ -14,6 +14,8 @@ from omegaconf import OmegaConf
 from torch import nn
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel
 
+from rec_lightning.backbones.hf_sequence import HFSequence
+from rec_lightning.backbones.hf_trunks import pretrained
 from rec_lightning.backbones.sasrec import SASRec
 from rec_lightning.contracts import Catalog, Tunable, Tuning
 from rec_lightning.items.id import IdItems
@@ -28,6 +30,7 @@ KINDS = {
     "decoder": "causal LM (Llama)",
     "backbone": "own backbone (SASRec)",
     "id": "id embedding",
+    "vectors": "causal LM over item vectors (Llama)",
 }
 TABLE = conf_dir().parent / "experiments" / "peft_validity" / "README.md"
 
@@ -37,7 +40,7 @@ Model = Callable[..., str]
 def tuning(choice: str, kind: str) -> Tuning:
     """As its file in ``conf/tuning`` says, with the target that fits the trunk."""
     made: Tuning = instantiate(OmegaConf.load(conf_dir() / "tuning" / f"{choice}.yaml"))
-    if made.target == "items" and kind == "backbone":
+    if made.target == "items" and slot(kind) == "backbone":
         made.target = "backbone"
     return made
 
@@ -49,12 +52,15 @@ def part(kind: str, catalog: Catalog, language_model: Model) -> nn.Module:
         return TextItems(catalog, 16, language_model("bert"), max_tokens=20, fresh=None)
     if kind == "decoder":
         return TextItems(catalog, 16, language_model("llama"), max_tokens=20, fresh=None, pooling="last")
+    if kind == "vectors":
+        trunk = partial(pretrained, model=language_model("llama"))
+        return HFSequence(32, max_length=8, trunk=trunk, dropout=0.0)
     return SASRec(32, max_length=8, dropout=0.0) if kind == "backbone" else IdItems(catalog, 16)
 
 
 def slot(kind: str) -> str:
     """Which of the two parts of a model it is."""
-    return "backbone" if kind == "backbone" else "items"
+    return "backbone" if kind in ("backbone", "vectors") else "items"
 
 
 def _trunk(kind: str) -> tuple[nn.Module, str, bool]:
@@ -64,6 +70,8 @@ def _trunk(kind: str) -> tuple[nn.Module, str, bool]:
         return BertModel(BertConfig(**sizes, intermediate_size=64), add_pooling_layer=False), "items=TextItems", True
     if kind == "decoder":
         return LlamaModel(LlamaConfig(**sizes, intermediate_size=64)), "items=TextItems", True
+    if kind == "vectors":
+        return LlamaModel(LlamaConfig(**sizes, intermediate_size=64)), "backbone=HFSequence", True
     made: Tunable = SASRec(32, 8) if kind == "backbone" else IdItems(Catalog.empty(()), 16)
     return made.trunk, f"{slot(kind)}={type(made).__name__}", False
 

@@ -72,7 +72,7 @@ def try_out(choice: str, kind: str, catalog: Catalog, language_model: Callable[.
         return part.train(), tuning
 
     def output(part: Any) -> Tensor:
-        if kind != "backbone":
+        if cells.slot(kind) == "items":
             return part.table().clone()  # type: ignore[no-any-return]
         return part.states(batch, inputs)  # type: ignore[no-any-return]
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from rec_lightning import identity as module
 from rec_lightning.contracts import Catalog
-from rec_lightning.items import identity as module
-from rec_lightning.items.identity import identity, tokenizer_hash, weights_hash
+from rec_lightning.identity import identity, tokenizer_hash, weights_hash
 from rec_lightning.items.text import TextItems
 
 Model = Callable[..., str]
@@ -52,6 +52,13 @@ def test_a_second_start_reads_the_hash(cache: Path, language_model: Model, monke
     first = identity("a", encoder, tokenizer)
     monkeypatch.setattr(module, "weights_hash", lambda _: pytest.fail("computed again"))
     assert identity("a", encoder, tokenizer) == first
+
+
+def test_fewer_layers_of_the_same_files_are_another_model(cache: Path, language_model: Model) -> None:
+    whole, part = (AutoModel.from_pretrained(language_model("bert"), num_hidden_layers=n) for n in (3, 2))
+    hashes = [identity("a", encoder) for encoder in (whole, part)]
+    assert hashes == [{"name": "a", "weights": weights_hash(encoder)} for encoder in (whole, part)]
+    assert hashes[0] != hashes[1]
 
 
 def test_items_say_their_base_and_without_weights_none(cache: Path, catalog: Catalog, language_model: Model) -> None:

@@ -4,7 +4,7 @@ another.
 The hash is over the tensors, not over files: the same weights from a hub, a wheel or another file format are the same
 model. It is kept on disk beside the sizes and times of the files, so that a later start reads a line.
 
-Relations: ``tasks/lean`` puts it into checkpoints and compares it; ``pretrained`` loads the model.
+Relations: ``tasks/lean`` puts it into checkpoints and compares it; ``language_models`` loads the model.
 """
 
 from __future__ import annotations
@@ -25,19 +25,21 @@ from rec_lightning.downloads import cache_dir
 PROBE = "Ünïted  Arrows (1995), don't-stop №42 €3.50\n東京 мир naïve ½ﬁ #tag"
 
 
-def identity(model: str, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
+def identity(model: str, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> dict[str, str]:
     """Name and hashes of a model as it was loaded; empty on the meta device, where there are no weights.
 
     Args:
         model: what the user called it.
         encoder: as loaded, nothing added yet.
-        tokenizer: as loaded, nothing added yet.
+        tokenizer: as loaded, nothing added yet; None where no text is read.
     """
     if next(encoder.parameters()).device.type == "meta":
         return {}
-    what = f"{type(encoder).__name__} {encoder.dtype}"
+    # some layers of the same files may be left out
+    what = f"{type(encoder).__name__} {encoder.dtype} {encoder.num_parameters()}"
     weights = _remembered(what, Path(str(encoder.name_or_path)), lambda: weights_hash(encoder))
-    return {"name": model, "weights": weights, "tokenizer": tokenizer_hash(tokenizer)}
+    said = {} if tokenizer is None else {"tokenizer": tokenizer_hash(tokenizer)}
+    return {"name": model, "weights": weights} | said
 
 
 def weights_hash(module: nn.Module) -> str:
