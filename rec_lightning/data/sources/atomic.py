@@ -17,7 +17,7 @@ import polars as pl
 
 from rec_lightning.contracts import ITEM, LABEL, RATING, TIMESTAMP, USER, Tables
 from rec_lightning.data.sources.broken import Broken
-from rec_lightning.data.sources.cells import as_ids, as_numbers
+from rec_lightning.data.sources.cells import as_ids, as_numbers, ids_as
 from rec_lightning.data.sources.identity import content_of
 from rec_lightning.data.sources.rows import read_rows
 from rec_lightning.data.tables import fingerprint
@@ -75,8 +75,8 @@ class AtomicFiles:
         items = _read(files[".item"], (ITEM,)) if ".item" in files else pl.DataFrame(schema={ITEM: events[ITEM].dtype})
         users = _read(files[".user"], (USER,)) if ".user" in files else pl.DataFrame(schema={USER: events[USER].dtype})
         # an id that is no number, where all of the interactions are, has no interaction
-        items = items.with_columns(pl.col(ITEM).cast(events[ITEM].dtype, strict=False)).drop_nulls(ITEM)
-        users = users.with_columns(pl.col(USER).cast(events[USER].dtype, strict=False)).drop_nulls(USER)
+        items = items.with_columns(ids_as(items[ITEM], events[ITEM].dtype)).drop_nulls(ITEM)
+        users = users.with_columns(ids_as(users[USER], events[USER].dtype)).drop_nulls(USER)
         return Tables(
             interactions=events,
             items=items,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
+_PLAIN = r"^(0|-?[1-9][0-9]{0,17})$"  # a whole number as one would write it
+
 
 def as_ids(column: pl.Series) -> pl.Series:
     """Ids as int64 where every one is a plain whole number, else as they are.
@@ -19,8 +21,19 @@ def as_ids(column: pl.Series) -> pl.Series:
         return column.cast(pl.Int64)
     if column.dtype != pl.String:
         return column.cast(pl.String)
-    plain = column.str.contains(r"^(0|-?[1-9][0-9]{0,17})$").fill_null(True)
-    return column.cast(pl.Int64) if plain.all() else column
+    return column.cast(pl.Int64) if column.str.contains(_PLAIN).fill_null(True).all() else column
+
+
+def ids_as(column: pl.Series, kind: pl.DataType) -> pl.Series:
+    """Ids of a table of items or users in the type they have in the interactions; null where they cannot be of it.
+
+    Example:
+        >>> ids_as(pl.Series(["7", "07", "x"]), pl.Int64()).to_list(), ids_as(pl.Series([7]), pl.String()).to_list()
+        ([7, None, None], ['7'])
+    """
+    if column.dtype == pl.String and kind.is_integer():
+        column = column.set(~column.str.contains(_PLAIN).fill_null(False), None)
+    return column.cast(kind, strict=False)
 
 
 def as_plain(column: pl.Series) -> pl.Series:

@@ -78,16 +78,30 @@ def read_rows(file: Path, columns: Sequence[str]) -> Rows:
     raise ValueError(f"the ending of a file must tell its format ({endings}), got {file}. Rename it.")
 
 
-def _known(found: list[str], columns: Sequence[str], file: Path) -> list[str]:
+def wanted_columns(found: Sequence[str], columns: Sequence[str], where: object, option: str) -> list[str]:
+    """``columns`` as a list, once each is there.
+
+    Args:
+        found: columns that are there.
+        columns: wanted.
+        where: file or data set.
+        option: that names the columns.
+
+    Raises:
+        ValueError: one is not there; shows the nearest.
+    """
     for column in columns:
         if column not in found:
             near = get_close_matches(column, found, n=1)
             hint = f"; nearest: {near[0]}" if near else ""
             raise ValueError(
-                f"the column {column} must be in {file}, and its columns are {', '.join(found)}{hint}. "
-                "Set data.source.columns, item_fields or user_fields."
+                f"the column {column} must be in {where}, and its columns are {', '.join(found)}{hint}. Set {option}."
             )
     return list(columns)
+
+
+def _known(found: Sequence[str], columns: Sequence[str], file: Path) -> list[str]:
+    return wanted_columns(found, columns, file, "data.source.columns, item_fields or user_fields")
 
 
 def _read_text(file: Path, separator: str, columns: Sequence[str]) -> Rows:

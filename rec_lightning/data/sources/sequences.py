@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from rec_lightning.contracts import ITEM, ORDER, PART, USER, Tables
-from rec_lightning.data.sources.cells import as_ids, as_plain
+from rec_lightning.data.sources.cells import as_ids, as_plain, ids_as
 from rec_lightning.data.sources.identity import content_of
 from rec_lightning.data.tables import fingerprint
 
@@ -119,7 +119,7 @@ class SequenceFiles:
         texts = [pl.col(field).str.split(separator).alias(field) for field, separator in self.lists.items()]
         frame = frame.select(self.item_columns).with_columns(texts)
         plain = [as_plain(frame[field]) for field in self.fields]
-        return frame.with_columns(plain).with_columns(pl.col(ITEM).cast(ids, strict=False)).drop_nulls(ITEM)
+        return frame.with_columns(plain).with_columns(ids_as(frame[ITEM], ids)).drop_nulls(ITEM)
 
 
 def _found(path: str) -> Path:

@@ -4,24 +4,22 @@ Licence and checksum are the owner's: name the licence in ``licence``; the conte
 cannot be read (too many fields, no user, no item, a time or rating that is no number) are counted and shown, and
 refused above ``max_broken``.
 
-Relations: ``atomic`` names the columns in its header; ``sequences`` reads one user a line.
+Relations: ``atomic`` names the columns in its header; ``sequences`` reads one user a line; ``huggingface`` reads the
+hub's data sets in the same way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import polars as pl
 
-from rec_lightning.contracts import ITEM, LABEL, ORDER, RATING, TIMESTAMP, USER, WEIGHT, Tables
+from rec_lightning.contracts import ITEM, USER, Tables
 from rec_lightning.data.sources.broken import Broken
-from rec_lightning.data.sources.cells import as_ids, as_numbers, as_plain, as_seconds
 from rec_lightning.data.sources.identity import content_of
+from rec_lightning.data.sources.mapping import Time, check_named, join_parts, map_rows
 from rec_lightning.data.sources.rows import find_files, read_rows
 from rec_lightning.data.tables import fingerprint
-
-_NUMBERS = (TIMESTAMP, ORDER, RATING, LABEL, WEIGHT)
 
 
 class Table:
@@ -53,7 +51,7 @@ class Table:
         item_fields: Mapping[str, str] | None = None,
         users: str | None = None,
         user_fields: Mapping[str, str] | None = None,
-        time: Literal["seconds", "milliseconds", "text"] = "seconds",
+        time: Time = "seconds",
         max_broken: float = 0.0,
         name: str = "table",
         licence: str = "not stated",
@@ -65,13 +63,13 @@ class Table:
             dict(user_fields or {}),
         )
         self.max_broken, self.name, self.licence = max_broken, name, licence
-        _check_named("columns", self.columns, (USER, ITEM))
+        check_named("data.source.columns", self.columns, (USER, ITEM))
         for option, place, fields, key in (
             ("item_fields", items, self.item_fields, ITEM),
             ("user_fields", users, self.user_fields, USER),
         ):
             if place is not None:
-                _check_named(option, fields, (key,))
+                check_named(f"data.source.{option}", fields, (key,))
             elif fields:
                 raise ValueError(
                     f"data.source.{option} has no effect without a file. Set data.source.{option.split('_')[0]}s."
@@ -123,52 +121,8 @@ class Table:
         frames = []
         for file in find_files(path):
             rows = read_rows(file, list(dict.fromkeys(columns.values())))
-            frame = rows.frame.select(
-                _convert(rows.frame[theirs].alias(ours), self.time) for ours, theirs in columns.items()
-            )
-            wrong = _reasons(rows.frame, frame, columns, rows.ragged)
-            broken.add(file, frame.height, [(rows.line(row), reason) for row, reason in wrong.items()])
-            if wrong:
-                frame = frame.filter(~pl.int_range(pl.len()).is_in(list(wrong)))
+            frame, wrong = map_rows(rows, columns, self.time)
+            broken.add(file, rows.frame.height, [(rows.line(row), reason) for row, reason in wrong.items()])
             frames.append(frame)
         broken.check()
-        whole = pl.concat(frames, how="vertical_relaxed") if len(frames) > 1 else frames[0]
-        keys = [key for key in (USER, ITEM) if key in columns]
-        fields = [] if len(keys) == 2 else [c for c in whole.columns if c not in keys]
-        whole = whole.with_columns([as_ids(whole[k]) for k in keys] + [as_plain(whole[c]) for c in fields])
-        return whole if ids is None else whole.with_columns(pl.col(keys[0]).cast(ids, strict=False)).drop_nulls(keys[0])
-
-
-def _convert(column: pl.Series, time: str) -> pl.Series:
-    if column.name == TIMESTAMP:
-        return as_seconds(column, time)
-    if column.name in _NUMBERS:
-        return as_numbers(column)
-    return column.cast(pl.String) if column.name in (USER, ITEM) and column.dtype.is_float() else column
-
-
-def _reasons(raw: pl.DataFrame, frame: pl.DataFrame, columns: Mapping[str, str], ragged: list[int]) -> dict[int, str]:
-    """Row -> what is wrong with it."""
-    wrong = dict.fromkeys(ragged, "another number of fields than the header")
-    for ours, theirs in columns.items():
-        if ours not in (USER, ITEM, *_NUMBERS) or (frame[ours].null_count() == 0 and ours in _NUMBERS):
-            continue
-        gaps = frame[ours].is_null()
-        if frame[ours].dtype == pl.String:
-            gaps |= frame[ours] == ""
-        elif ours in (RATING, LABEL, WEIGHT):
-            gaps &= raw[theirs].is_not_null()  # these may be unknown, but not unreadable
-        for row in gaps.arg_true().to_list():
-            cell = raw[theirs][row]
-            told = "is empty" if cell in (None, "") else f"is {cell!r}, no {'time' if ours == TIMESTAMP else 'number'}"
-            wrong.setdefault(row, f"{theirs} {told}")
-    return dict(sorted(wrong.items()))
-
-
-def _check_named(option: str, given: Mapping[str, str], needed: tuple[str, ...]) -> None:
-    missing = [key for key in needed if key not in given]
-    if missing:
-        raise ValueError(
-            f"data.source.{option} must say which column is the {missing[0]}, got {given or 'nothing'}. "
-            f"Set data.source.{option}.{missing[0]}."
-        )
+        return join_parts(frames, ids)
