@@ -25,6 +25,7 @@ VERBS = {
     "demo": "rec_lightning.demo",
     "study": "rec_lightning.study",
     "audit": "rec_lightning.audit",
+    "evaluate": "rec_lightning.evaluate",
 }
 
 EXAMPLES = """Examples:

@@ -34,7 +34,7 @@ def seen_matrix(batch: Batch, catalog_size: int) -> csr_array:
     assert batch.seen is not None
     assert batch.seen_offsets is not None
     parts = (np.ones(len(batch.seen)), batch.seen.numpy(), batch.seen_offsets.numpy())
-    matrix = csr_array(parts, shape=(len(batch), catalog_size + 1))
+    matrix = csr_array(parts, shape=(len(batch), catalog_size + 1), copy=True)  # the batch is not ours to change
     matrix.sum_duplicates()
     matrix.data[:] = 1.0
     return matrix

@@ -38,7 +38,7 @@ class Training:
     """
 
     def __init__(self, config: DictConfig) -> None:
-        _quieten()
+        quieten()
         self.config = config
         self.data: RecData = instantiate(config.data)
         rehearse(config, self.data.source)
@@ -140,7 +140,8 @@ class Training:
         }
 
 
-def _quieten() -> None:
+def quieten() -> None:
+    """Silences what Lightning says beside the progress and the results."""
     # what people see is the progress and the results; warnings below are answered by this project's own design
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -31,6 +31,21 @@ def test_finite_scores_for_every_item_whatever_the_batch(choice: str, data: Data
 
 
 @pytest.mark.parametrize("choice", BASELINES)
+def test_a_batch_with_repeated_items_stays_as_it_is(choice: str, data: Data, evaluation: Evaluation) -> None:
+    sequences, catalog = data
+    repeated = Sequences(sequences.items % 4 + 1, sequences.offsets, sequences.role, sequences.users)
+    baseline = member("baseline", choice, root="baseline")
+    baseline.fit(repeated, catalog)
+    (batch,), (same,) = evaluation(repeated), evaluation(repeated)
+    baseline.scores(batch)
+    assert batch.seen is not None
+    assert same.seen is not None
+    assert len(set(batch.seen.tolist())) < len(batch.seen)
+    for name in ("user", "history", "length", "target", "seen", "seen_offsets"):
+        assert torch.equal(getattr(batch, name), getattr(same, name)), name
+
+
+@pytest.mark.parametrize("choice", BASELINES)
 def test_nothing_is_learnt_from_what_is_held_out(choice: str, data: Data, evaluation: Evaluation) -> None:
     sequences, catalog = data
     held_out = sequences.role > 0

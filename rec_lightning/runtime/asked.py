@@ -1,0 +1,131 @@
+"""What an evaluation was asked for: a run, and the options in which it shall differ from it.
+
+The run's resolved configuration is taken as it stands, so that later changes of defaults do not reach it. A group
+that is chosen anew is composed with the run's own root options (``top_k``, ``seed``, ...) and put in its place; an
+option is set in what is then there.
+
+Relations: ``evaluation`` does what is asked here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from rec_lightning.runtime.composition import compose
+from rec_lightning.runtime.overrides import SEARCH, key_of, parse_overrides
+
+_OWN = {"run": None, "stage": "test", "name": None, "allow_trained": False}
+_GROUPS = ("data", "ranking", "metrics")
+_ROOT = ("seed", "max_length", "top_k", "width")
+
+
+@dataclass(frozen=True)
+class Request:
+    """An evaluation to do.
+
+    Args:
+        run: directory of the run.
+        stage: ``val`` or ``test``.
+        allow_trained: whether targets that were trained on are measured too.
+        trained: the run's configuration.
+        config: the same with what differs; its ``run_dir`` is that of the evaluation.
+        manifest: of the run.
+    """
+
+    run: Path
+    stage: str
+    allow_trained: bool
+    trained: DictConfig
+    config: DictConfig
+    manifest: dict[str, Any]
+
+
+def read_request(overrides: list[str]) -> Request:
+    """Reads ``run=DIR`` and the options beside it.
+
+    Raises:
+        ValueError: no complete run, or an option that is none of an evaluation.
+    """
+    parsed = parse_overrides(overrides)
+    own = _OWN | {o.key_or_group: o.value() for o in parsed if o.key_or_group in _OWN}
+    others = [o for o in parsed if o.key_or_group not in _OWN]
+    if own["stage"] not in ("val", "test"):
+        raise ValueError(f"stage must be val or test, got {own['stage']!r}. Set stage.")
+    if not isinstance(own["allow_trained"], bool):
+        raise ValueError(f"allow_trained must be true or false, got {own['allow_trained']!r}. Set allow_trained.")
+    if own["run"] is None:
+        raise ValueError("run must be given, it has no default. Set run=DIR, the run_dir of a complete run.")
+    run = Path(str(own["run"])).expanduser()
+    trained, manifest = _read(run)
+    name = own["name"] or _name(str(own["stage"]), others)
+    if not re.fullmatch(r"[\w.,=+-]+", str(name)):
+        raise ValueError(f"name must be the name of a folder, got {name!r}. Set name.")
+    config = _differing(trained, manifest["verb"], others)
+    OmegaConf.update(config, "run_dir", str(run / "evaluations" / str(name)))
+    own_options = {"stage": own["stage"], "allow_trained": own["allow_trained"]}
+    OmegaConf.update(config, "evaluation", own_options, force_add=True)
+    return Request(run, str(own["stage"]), own["allow_trained"], trained, config, manifest)
+
+
+def _read(run: Path) -> tuple[DictConfig, dict[str, Any]]:
+    files = run / "config.yaml", run / "manifest.json"
+    manifest = json.loads(files[1].read_text()) if all(f.is_file() for f in files) else {}
+    if manifest.get("status") != "complete" or manifest.get("verb") not in ("train", "baseline"):
+        raise ValueError(
+            f"run must be the directory of a complete run of train or baseline, and {run} is none. Set run, or run it "
+            "to its end."
+        )
+    config = OmegaConf.load(files[0])
+    assert isinstance(config, DictConfig)
+    return config, manifest
+
+
+def _differing(trained: DictConfig, verb: str, others: list[Override]) -> DictConfig:
+    for override in others:
+        first = re.split(r"[./@]", override.key_or_group, maxsplit=1)[0]
+        if override.key_or_group not in (SEARCH, "top_k") and first not in _GROUPS:
+            raise ValueError(
+                f"an evaluation may differ from its run in {', '.join(_GROUPS)} only, got {override.input_line}. "
+                "Leave it out."
+            )
+    choices = [o for o in others if _chooses(trained, o)]
+    values = [o for o in others if o not in choices and o.key_or_group not in (SEARCH, "top_k")]
+    extra = [o for o in others if o.key_or_group in (SEARCH, "top_k")]
+    if any(o.key_or_group == "top_k" for o in extra) and not any(o.key_or_group == "metrics" for o in choices):
+        raise ValueError("top_k has an effect only where metrics is chosen anew. Add for example metrics=ranking.")
+    config = trained.copy()
+    if choices:
+        given = {o.key_or_group for o in extra}
+        plain = OmegaConf.to_container(trained)
+        assert isinstance(plain, dict)
+        known = [key for key in _ROOT if key in plain and key not in given]
+        roots = [f"{key}={json.dumps(plain[key])}" for key in known]
+        composed = compose(verb, [*roots, *(str(o.input_line) for o in (*choices, *extra))])
+        for choice in choices:
+            key = choice.key_or_group.replace("/", ".")
+            OmegaConf.update(config, key, OmegaConf.select(composed, key), merge=False)
+    for override in values:
+        key = key_of(override)
+        if OmegaConf.select(config, key, default=_OWN) is _OWN:
+            raise ValueError(f"unknown option {key}: the run's configuration has none of this name. Leave it out.")
+        OmegaConf.update(config, key, override.value(), merge=False)
+    return config
+
+
+def _chooses(trained: DictConfig, override: Override) -> bool:
+    # a word in the place of a whole part
+    there = OmegaConf.select(trained, override.key_or_group.replace("/", "."), default=None)
+    return "/" in override.key_or_group or (isinstance(there, DictConfig) and isinstance(override.value(), str))
+
+
+def _name(stage: str, others: list[Override]) -> str:
+    told = [str(o.input_line) for o in others if o.key_or_group != SEARCH]
+    words = [re.sub(r"[^\w.=+-]+", "-", text).strip("-") for text in sorted(told)]
+    return ",".join([*(words or ["as-trained"]), *([stage] if stage != "test" else [])])
