@@ -1,6 +1,10 @@
-"""Several descriptions of an item as one vector: the sum or the projected concatenation of their vectors.
+"""Several descriptions of an item as one vector: their sum, their projected concatenation, or a gated mean.
 
-Relations: ``conf/items/id_text.yaml`` fuses ``id`` and ``text``.
+The gate is that of J. Arevalo et al., "Gated Multimodal Units for Information Fusion", ICLR 2017 workshop,
+https://arxiv.org/abs/1702.01992; what differs: a softmax over the parts, so that any number can take part, and no tanh
+before it. It starts as the plain mean.
+
+Relations: ``conf/items/id_text.yaml`` fuses ``id`` and ``text``; ``+items@items.parts.NAME=CHOICE`` adds any choice.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from torch import Tensor, nn
 
 from rec_lightning.contracts import Catalog, ItemEncoder
 
-# M items asked for, N items, D width
+# M items asked for, N items, K parts, D width
 
 
 class FusedItems(nn.Module):
@@ -22,11 +26,12 @@ class FusedItems(nn.Module):
     Args:
         catalog: handed to each part.
         width: D, of each part and of the result.
-        parts: name -> a factory called with ``catalog`` and ``width``.
-        fusion: ``sum``, or ``concat`` followed by a linear layer.
+        parts: name -> a factory called with ``catalog`` and ``width``. Weights carry the name of their part.
+        fusion: ``sum``; ``concat`` followed by a linear layer; or ``gate``, which weighs the parts for each dimension
+            of each item by a softmax over a linear map of all.
 
     Raises:
-        ValueError: fewer than two parts.
+        ValueError: fewer than two parts, or a name that a weight cannot carry.
     """
 
     def __init__(
@@ -34,15 +39,23 @@ class FusedItems(nn.Module):
         catalog: Catalog,
         width: int,
         parts: Mapping[str, Callable[..., ItemEncoder]],
-        fusion: Literal["sum", "concat"] = "sum",
+        fusion: Literal["sum", "concat", "gate"] = "sum",
     ) -> None:
         super().__init__()
         if len(parts) < 2:
             raise ValueError(f"items.parts must name at least two encoders, got {list(parts)}. Set items.parts.")
-        self.width, self.size = width, catalog.size
+        for name in parts:
+            if hasattr(nn.ModuleDict, name) or "." in name:
+                raise ValueError(f"items.parts must have names that are free in PyTorch, got {name!r}. Rename it.")
+        self.width, self.size, self.fusion = width, catalog.size, fusion
         built = {name: part(catalog=catalog, width=width) for name, part in parts.items()}
         self.parts = nn.ModuleDict({name: part for name, part in built.items() if isinstance(part, nn.Module)})
-        self.mix = nn.Linear(width * len(parts), width, bias=False) if fusion == "concat" else None
+        wide = width * len(parts)
+        self.mix = nn.Linear(wide, width, bias=False) if fusion == "concat" else None
+        self.gate = nn.Linear(wide, wide) if fusion == "gate" else None
+        if self.gate is not None:
+            nn.init.zeros_(self.gate.weight)
+            nn.init.zeros_(self.gate.bias)
         # new parts always train; only if none is pretrained are they what a method touches
         touched = [name for name, part in built.items() if part.pretrained]
         self.pretrained, self.touched = bool(touched), touched or list(built)
@@ -70,7 +83,13 @@ class FusedItems(nn.Module):
         return self.parts[name]  # type: ignore[return-value]
 
     def _fuse(self, vectors: list[Tensor]) -> Tensor:
-        if self.mix is None:
-            return torch.stack(vectors).sum(0)
-        out: Tensor = self.mix(torch.cat(vectors, -1))
-        return out
+        # the padding is zero in all parts, and stays so in each way
+        if self.mix is not None:
+            mixed: Tensor = self.mix(torch.cat(vectors, -1))
+            return mixed
+        stacked = torch.stack(vectors)  # (K, M, D)
+        if self.gate is None:
+            return stacked.sum(0)
+        weights = self.gate(torch.cat(vectors, -1)).unflatten(-1, (len(vectors), self.width)).softmax(-2)  # (M, K, D)
+        gated: Tensor = (weights.transpose(0, 1) * stacked).sum(0)
+        return gated

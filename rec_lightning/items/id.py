@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rec_lightning.contracts import PAD, Catalog
+from rec_lightning.items.catalogue import catalogue
 
 # M items asked for, N items, D width
 
@@ -26,12 +27,13 @@ class IdItems(nn.Module):
         if std <= 0:
             raise ValueError(f"items.std must be positive, got {std}. Set items.std.")
         self.width, self.size = width, catalog.size
+        self.base = catalogue(catalog)
         self.embedding = nn.Embedding(catalog.size + 1, width, padding_idx=PAD)
         nn.init.normal_(self.embedding.weight, std=std)
         with torch.no_grad():
             self.embedding.weight[PAD] = 0
         # ``table`` hands out the weight itself, where ``padding_idx`` has no say
-        self.embedding.weight.register_post_accumulate_grad_hook(_spare_padding)
+        self.embedding.weight.register_post_accumulate_grad_hook(spare_padding)
 
     @property
     def trunk(self) -> nn.Module:
@@ -52,6 +54,7 @@ class IdItems(nn.Module):
         return self.embedding.weight
 
 
-def _spare_padding(weight: Tensor) -> None:
+def spare_padding(weight: Tensor) -> None:
+    """A hook: no gradient for the padding's row."""
     assert weight.grad is not None
     weight.grad[PAD] = 0

@@ -61,7 +61,7 @@ def describe(hint: Any) -> str:
     if origin is Annotated:
         return describe(args[0])
     if origin in (Union, UnionType):
-        words = literals(hint)
+        words = [word for arg in args if get_origin(arg) is Literal for word in get_args(arg)]
         others = [describe(a) for a in args if get_origin(a) is not Literal and a is not NoneType]
         listed = [f"one of {_quoted(words)}"] if words else []
         return " or ".join(dict.fromkeys([*listed, *others, *(["null"] if NoneType in args else [])]))

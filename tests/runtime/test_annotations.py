@@ -63,6 +63,7 @@ def test_fits(value: object, hint: object) -> None:
         (True, Literal[1], "one of 1"),
         ("b", Literal["a"] | None, "one of 'a' or null"),
         ("c", Literal["a"] | Literal["b"] | bool, "one of 'a', 'b' or bool"),
+        ({"x": "b"}, dict[str, Literal["a"]] | None, "a mapping to one of 'a' or null"),
         ("12", Sequence[str], "a list of str"),
         ([1, True], list[int], "a list of int"),
         ([1], tuple[int, str], "a list of int, str"),

@@ -19,6 +19,7 @@ from rec_lightning.backbones.hf_trunks import pretrained
 from rec_lightning.backbones.sasrec import SASRec
 from rec_lightning.contracts import Catalog, Tunable, Tuning
 from rec_lightning.items.id import IdItems
+from rec_lightning.items.pretrained import PretrainedItems
 from rec_lightning.items.text import TextItems
 from rec_lightning.runtime.composition import conf_dir
 from tests.members import members
@@ -31,6 +32,7 @@ KINDS = {
     "backbone": "own backbone (SASRec)",
     "id": "id embedding",
     "vectors": "causal LM over item vectors (Llama)",
+    "table": "pretrained vectors",
 }
 TABLE = conf_dir().parent / "experiments" / "peft_validity" / "README.md"
 
@@ -55,6 +57,9 @@ def part(kind: str, catalog: Catalog, language_model: Model) -> nn.Module:
     if kind == "vectors":
         trunk = partial(pretrained, model=language_model("llama"))
         return HFSequence(32, max_length=8, trunk=trunk, dropout=0.0)
+    if kind == "table":
+        rows = torch.randn(catalog.size, 24, generator=torch.Generator().manual_seed(2))
+        return PretrainedItems(catalog, 16, lambda _: rows)
     return SASRec(32, max_length=8, dropout=0.0) if kind == "backbone" else IdItems(catalog, 16)
 
 
@@ -72,8 +77,11 @@ def _trunk(kind: str) -> tuple[nn.Module, str, bool]:
         return LlamaModel(LlamaConfig(**sizes, intermediate_size=64)), "items=TextItems", True
     if kind == "vectors":
         return LlamaModel(LlamaConfig(**sizes, intermediate_size=64)), "backbone=HFSequence", True
-    made: Tunable = SASRec(32, 8) if kind == "backbone" else IdItems(Catalog.empty(()), 16)
-    return made.trunk, f"{slot(kind)}={type(made).__name__}", False
+    nothing = Catalog.empty(())
+    made: Tunable = SASRec(32, 8) if kind == "backbone" else IdItems(nothing, 16)
+    if kind == "table":
+        made = PretrainedItems(nothing, 16, lambda _: torch.empty(0, 24))
+    return made.trunk, f"{slot(kind)}={type(made).__name__}", made.pretrained
 
 
 @cache
