@@ -181,7 +181,7 @@ def _trunk(model: PreTrainedModel, name: str, positions: int, dropout: float, ba
     if not 0 <= dropout < 1:
         raise ValueError(f"backbone.trunk.dropout must be in [0, 1), got {dropout}. Set backbone.trunk.dropout.")
     set_dropout(model, dropout)
-    words = model.get_input_embeddings()
+    words: Any = model.get_input_embeddings()
     meta = words.weight.is_meta
     # some families multiply a looked-up vector
     scale = 1.0 if meta else float(words.weight.detach().std() * getattr(words, "embed_scale", 1.0))

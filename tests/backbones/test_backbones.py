@@ -41,6 +41,25 @@ def states(backbone: Backbone, batch: Batch, vectors: Tensor) -> Tensor:
     return backbone.states(batch, nn.functional.embedding(batch.history, vectors))
 
 
+def cut(many: Batch, row: int, length: int) -> Batch:
+    """One row alone, without padding."""
+    one = slice(row, row + 1)
+    given = {f.name: getattr(many, f.name) for f in fields(many) if getattr(many, f.name) is not None}
+    return Batch(**{name: t[one] if t.ndim == 1 else t[one, :length] for name, t in given.items()})
+
+
+@pytest.fixture
+def batch(batch: Make) -> Make:
+    """As everywhere, and it carries times for those who read them."""
+
+    def make(lengths: list[int], items: int) -> Batch:
+        many = batch(lengths, items)
+        time = 10**9 + 1000 * torch.arange(many.history.shape[1] + 1) ** 3
+        return replace(many, time=time[:-1] * (many.history > 0), target_time=time[1:] * (many.target > 0))
+
+    return make
+
+
 @pytest.fixture
 def vectors() -> Tensor:
     generator = torch.Generator().manual_seed(1)
@@ -64,7 +83,7 @@ def test_a_later_item_never_changes_an_earlier_state(choice: str, made: Made, ba
     for t in range(1, 8):
         history = many.history.clone()
         history[:, t:] = history[:, t:] % 30 + 1  # every later item is another one
-        changed = Batch(many.user, history, many.length, many.target)
+        changed = replace(many, history=history)
         after = states(backbone, changed, vectors)
         assert torch.allclose(after[:, :t], before[:, :t], rtol=0, atol=1e-6)
         assert (after[:, t] - before[:, t]).abs().amax() > 1e-4  # and the item itself does
@@ -115,9 +134,9 @@ def test_padding_and_its_width_and_the_others_never_change_a_real_state(
     many = batch(lengths, 30)
     found = states(backbone, many, vectors)
     for row, length in enumerate(lengths):
-        one = slice(row, row + 1)
-        alone = Batch(many.user[one], many.history[one, :length], many.length[one], many.target[one, :length])
-        assert torch.allclose(states(backbone, alone, vectors)[0], found[row, :length], rtol=0, atol=1e-5)
+        assert torch.allclose(
+            states(backbone, cut(many, row, length), vectors)[0], found[row, :length], rtol=0, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("choice", BACKBONES)
@@ -125,11 +144,10 @@ def test_an_empty_history_has_a_finite_state_and_disturbs_nobody(
     choice: str, made: Made, batch: Make, vectors: Tensor
 ) -> None:
     backbone, many = made(choice), batch([0, 5], 30)
-    many = Batch(many.user, many.history, many.length, torch.tensor([7, 8]))
+    many = replace(many, target=torch.tensor([7, 8]), target_time=torch.tensor([10**9, 10**9]))
     found = states(backbone, many, vectors)
     assert torch.isfinite(found[0]).all()
-    alone = Batch(many.user[1:], many.history[1:], many.length[1:], many.target[1:])
-    assert torch.allclose(states(backbone, alone, vectors)[0, 4], found[1, 4], rtol=0, atol=1e-5)
+    assert torch.allclose(states(backbone, cut(many, 1, 5), vectors)[0, 4], found[1, 4], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("choice", BACKBONES)
