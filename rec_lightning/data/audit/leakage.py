@@ -17,14 +17,16 @@ from rec_lightning.data.audit.finding import Finding, Grade, Subject, share
 
 def leakage(subject: Subject) -> Iterator[Finding]:
     """All findings about leakage."""
-    facts = subject.facts
+    facts, timed = subject.facts, TIMESTAMP in subject.events.columns
     yield Finding(
         "leakage",
         "leak of the protocol",
         "warning" if facts.leaks else "good",
         facts.split,
         facts.leaks or "none by design",
-        "Report it, or choose data/split=global_time." if facts.leaks else "",
+        f"Report it, or choose {'' if timed else 'data with timestamps and '}data/split=global_time."
+        if facts.leaks
+        else "",
     )
     yield from _repeats(subject)
     yield from _own_future(subject)
@@ -87,7 +89,12 @@ def _own_future(subject: Subject) -> Iterator[Finding]:
 def _others_future(subject: Subject) -> Finding:
     if TIMESTAMP not in subject.events.columns:
         return Finding(
-            "leakage", "events after the cut", "note", "unknown", "the data have no time", "Use data with timestamps."
+            "leakage",
+            "events after the cut",
+            "warning",
+            "unknown",
+            "the data have no time, so nobody can tell",
+            "Use data with timestamps.",
         )
     time, tests = subject.events[TIMESTAMP].to_numpy(), subject.role == 2
     cut = np.median(time[tests])
@@ -126,9 +133,9 @@ def _ties(subject: Subject) -> Finding:
         return Finding(
             "leakage",
             "ties that decide the split",
-            "note",
+            "warning",
             "unknown",
-            "the data have no time",
+            "the data have no time, so nobody can tell",
             "Use data with timestamps.",
         )
     time, owner, role = subject.events[TIMESTAMP].to_numpy(), subject.owner, subject.role

@@ -49,7 +49,9 @@ def _personal(subject: Subject) -> Iterator[Finding]:
             "good" if not count else "warning" if kind in _VAGUE else "failure",
             f"{count} found",
             f"{', '.join(places)}; such as {example}" if count else f"looked through {len(texts)} columns of texts",
-            "Mask them before a model reads the text: data/privacy=mask." if count else "",
+            f"Mask them before a model reads the text: data/privacy=mask data.privacy.mask.kinds=[{kind}]."
+            if count
+            else "",
         )
 
 

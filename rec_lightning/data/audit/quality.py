@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from rec_lightning.contracts import ITEM, RATING, TIMESTAMP, USER
@@ -48,8 +47,23 @@ def _completeness(subject: Subject) -> Iterator[Finding]:
         "warning" if much else "note" if gaps else "good",
         "no fields" if empty else f"{share(gaps, fields.height * fields.width)} cells empty",
         ", ".join(f"{c.name}: {c.null_count()}" for c in fields.iter_columns() if c.null_count()) or "none",
-        "Give an item table: text and features of items need it." if much else "",
+        "Give an item table: text and features of items need it."
+        if much
+        else "Fill them, or use texts and features that do without."
+        if gaps
+        else "",
     )
+    fields = subject.catalog.users.drop(USER)
+    if fields.width:
+        gaps = sum(fields.null_count().row(0))
+        yield Finding(
+            "quality",
+            "completeness of user fields",
+            "warning" if gaps > 0.2 * fields.height * fields.width else "note" if gaps else "good",
+            f"{share(gaps, fields.height * fields.width)} cells empty",
+            ", ".join(f"{c.name}: {c.null_count()}" for c in fields.iter_columns() if c.null_count()) or "none",
+            "Complete the user table, or use features of users that do without." if gaps else "",
+        )
 
 
 def _uniqueness(subject: Subject) -> Iterator[Finding]:
@@ -96,7 +110,7 @@ def _validity(subject: Subject) -> Iterator[Finding]:
             "validity of titles",
             "warning" if blank > 0.01 * len(titles) else "note" if blank else "good",
             f"{share(blank, len(titles))} empty",
-            f"items without a title; {len(titles) - titles.n_unique()} share one",
+            f"items without a title; {int(titles.drop_nulls().is_duplicated().sum())} share theirs with another item",
             "A text encoder sees nothing there: fill them, or add ids to the items." if blank else "",
         )
 
@@ -185,35 +199,3 @@ def _tail(subject: Subject) -> Iterator[Finding]:
         f"a tenth of the items has {100 * head:.0f} % of the events; {share(rare, items)} items have fewer than 5",
         "Report metrics by popularity; popularity itself must be among the baselines." if rare > items / 3 else "",
     )
-
-
-def schema(subject: Subject) -> Iterator[Finding]:
-    """The canonical tables against their schema, by pandera."""
-    try:
-        from pandera import polars as pa
-        from pandera.errors import SchemaErrors
-    except ImportError:
-        advice = "Install it with pip install 'rec-lightning[audit]'."
-        yield Finding("quality", "schema", "note", "not checked", "pandera is not installed", advice)
-        return
-
-    number = pl.Int64 if subject.events[USER].dtype.is_integer() else pl.String
-    item = pl.Int64 if subject.events[ITEM].dtype.is_integer() else pl.String
-    events = pa.DataFrameSchema({USER: pa.Column(number), ITEM: pa.Column(item)}, strict=False)
-    if TIMESTAMP in subject.events.columns:
-        events = events.add_columns({TIMESTAMP: pa.Column(subject.events[TIMESTAMP].dtype, pa.Check.ge(0))})
-    items = pa.DataFrameSchema({ITEM: pa.Column(item, unique=True)}, strict=False)
-    for name, table, frame in (("interactions", events, subject.events), ("items", items, subject.catalog.items)):
-        try:
-            table.validate(frame, lazy=True)
-            told = ""
-        except SchemaErrors as error:
-            told = "; ".join(error.failure_cases["check"].cast(pl.String).unique().sort().to_list())
-        yield Finding(
-            "quality",
-            f"schema of {name}",
-            "failure" if told else "good",
-            told or "kept",
-            "types, uniqueness and ranges of the canonical columns",
-            "Mend the columns named." if told else "",
-        )

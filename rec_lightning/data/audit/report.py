@@ -56,7 +56,8 @@ def html(audit: Audit) -> str:
         "fingerprint": facts["fingerprint"],
     }
     scores = [
-        [s.dimension, f"{s.level} of 5", s.word, s.evidence, " ".join(s.raise_by) or "nothing"] for s in audit.scores
+        [s.dimension, _together(f"{s.level} of 5"), s.word, s.evidence, " ".join(s.raise_by) or "nothing"]
+        for s in audit.scores
     ]
     parts = [
         f"<h1>Data audit: {escape(facts['name'])}</h1>",
@@ -74,6 +75,11 @@ def html(audit: Audit) -> str:
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
 
 
+def _together(text: str) -> str:
+    """On one line, however narrow its column."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
+
+
 def _roles(counts: list[int]) -> str:
     names = ("training", "validation", "test", "input only")
     return ", ".join(f"{count:,} {name}" for count, name in zip(counts, names, strict=True) if count)
@@ -82,7 +88,8 @@ def _roles(counts: list[int]) -> str:
 def _findings(audit: Audit, dimension: str) -> str:
     order = ("failure", "warning", "note", "good")
     found = sorted((f for f in audit.findings if f.dimension == dimension), key=lambda f: order.index(f.grade))
-    rows = [[f.check, f.grade, f.value, f.evidence, f.advice] for f in found]
+    # a number stays with its unit
+    rows = [[f.check, f.grade, f.value.replace(" %", "\N{NO-BREAK SPACE}%"), f.evidence, f.advice] for f in found]
     return _table(["check", "grade", "value", "evidence", "advice"], rows, marked=1)
 
 

@@ -18,7 +18,8 @@ from rec_lightning.data.audit.finding import Finding, Subject
 from rec_lightning.data.audit.governance import Score, documentation, overall, scores
 from rec_lightning.data.audit.leakage import leakage
 from rec_lightning.data.audit.privacy import privacy
-from rec_lightning.data.audit.quality import quality, schema
+from rec_lightning.data.audit.quality import quality
+from rec_lightning.data.audit.schema import schema
 from rec_lightning.data.module import RecData
 
 

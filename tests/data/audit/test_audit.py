@@ -18,6 +18,7 @@ from rec_lightning.data.audit.quality import gini
 from rec_lightning.data.audit.report import html, write_report
 from rec_lightning.data.audit.run import Audit, audit
 from rec_lightning.data.module import RecData
+from rec_lightning.data.privacy.mask import Mask
 from rec_lightning.data.sources.synthetic import Synthetic
 from rec_lightning.data.split.cold_items import ColdItems
 from rec_lightning.data.split.cold_users import ColdUsers
@@ -76,6 +77,8 @@ TITLED = CLEAN.interactions.join(CLEAN.items, on="item", how="left", maintain_or
 FIRST_SEEN = CLEAN.interactions.group_by("item").agg(pl.col("timestamp").min()).sort("timestamp")["item"]
 BY_TIME = dict(zip(FIRST_SEEN, range(1, 99), strict=False))
 
+NO_TIME = replace(CLEAN, interactions=CLEAN.interactions.drop("timestamp"))
+
 PLANTED: list[tuple[str, Tables, Split | None, str, str]] = [
     ("gaps", with_events(rating=pl.lit(None, pl.Int64)), None, "completeness of interactions", "warning"),
     ("no fields", replace(CLEAN, items=CLEAN.items.select("item")), None, "completeness of item fields", "warning"),
@@ -92,10 +95,26 @@ PLANTED: list[tuple[str, Tables, Split | None, str, str]] = [
     ("milliseconds", with_events(timestamp=pl.col("timestamp") * 1000), None, "timeliness", "warning"),
     (
         "no time",
-        replace(CLEAN, interactions=CLEAN.interactions.drop("timestamp")),
+        NO_TIME,
         LeaveOneOut(),
         "timeliness",
         "warning",
+    ),
+    ("no time", NO_TIME, LeaveOneOut(), "events after the cut", "warning"),
+    ("no time", NO_TIME, LeaveOneOut(), "ties that decide the split", "warning"),
+    (
+        "users without rows",
+        replace(with_users(age=pl.col("user")), users=with_users(age=pl.col("user")).users[:20]),
+        None,
+        "completeness of user fields",
+        "warning",
+    ),
+    (
+        "a user without a field",
+        with_users(age=pl.when(pl.col("user") > 1).then(pl.col("user"))),
+        None,
+        "completeness of user fields",
+        "note",
     ),
     ("negative time", with_events(timestamp=-pl.col("timestamp")), None, "schema of interactions", "failure"),
     ("repeated pairs", BASE, LeaveOneOut(), "target among the inputs", "failure"),
@@ -142,10 +161,40 @@ def test_what_is_planted_is_found(name: str, tables: Tables, split: Split | None
     assert finding.advice
 
 
+OF_USERS = ("completeness of user fields",)  # where there are any
+
+
+def test_without_time_no_split_by_time_is_advised_as_it_is() -> None:
+    result = audited(NO_TIME, LeaveOneOut())
+    advice = "Report it, or choose data with timestamps and data/split=global_time."
+    assert found(result, "leak of the protocol").advice == advice
+    assert (
+        found(audited(CLEAN, LeaveOneOut()), "leak of the protocol").advice
+        == "Report it, or choose data/split=global_time."
+    )
+    # what nobody can tell is no better than what is known to be bad
+    level = {score.dimension: score.level for score in result.scores}
+    assert level["leakage"] == 3
+
+
+def test_masking_as_advised_is_enough() -> None:
+    tables = with_items(title=first_cell("at 12 Long Hill Road"))
+    advice = found(audited(tables), "address in texts").advice
+    assert advice.endswith("data/privacy=mask data.privacy.mask.kinds=[address].")
+    assert found(audited(Mask(["address"])(tables)), "address in texts").grade == "good"
+
+
+def test_titles_that_are_shared_are_counted_by_item() -> None:
+    title = pl.when(pl.col("item") <= 3).then(pl.lit("twin")).otherwise("title")
+    assert found(audited(with_items(title=title)), "validity of titles").evidence.endswith(
+        "3 share theirs with another item"
+    )
+
+
 def test_clean_data_are_called_clean() -> None:
     result = audited(CLEAN)
     graded = {f.check: f.grade for f in result.findings}
-    for check in {case[3] for case in PLANTED} - {"the target's title in interactions.note"}:
+    for check in {case[3] for case in PLANTED} - {"the target's title in interactions.note", *OF_USERS}:
         assert graded[check] in ("good", "note"), check
     assert result.level >= 4
 
