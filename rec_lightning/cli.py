@@ -24,6 +24,7 @@ VERBS = {
     "baseline": "rec_lightning.baseline",
     "demo": "rec_lightning.demo",
     "study": "rec_lightning.study",
+    "report": "rec_lightning.report",
     "audit": "rec_lightning.audit",
     "evaluate": "rec_lightning.evaluate",
 }

@@ -10,22 +10,26 @@ resumed, failed ones are tried again and do not stop the others.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from rec_lightning.studies.launch import Job
     from rec_lightning.studies.options import Options
     from rec_lightning.studies.study import Study
 
 _LOG_WIDTH = 100  # what is no terminal has no width of its own
 
 
-def run(words: list[str]) -> int:
+def run(words: list[str], only_report: bool = False) -> int:
     """Trains and evaluates what is missing, then prints the table and the report's path.
 
     Args:
         words: the study, then options and Hydra overrides.
+        only_report: starts nothing; the table shows the runs that are there.
 
     Returns:
         0 when every run has a result, 1 when one failed, 130 when stopped.
@@ -37,7 +41,7 @@ def run(words: list[str]) -> int:
     from rich.console import Console  # here, so that --help stays light
 
     from rec_lightning.runtime.refusal import refusing
-    from rec_lightning.studies.conduct import conduct, prepare
+    from rec_lightning.studies.conduct import conduct, prepare, rebuild
     from rec_lightning.studies.options import parse_options
     from rec_lightning.studies.plan import jobs_of
     from rec_lightning.studies.reading import load_study
@@ -50,11 +54,15 @@ def run(words: list[str]) -> int:
         study, shared = load_study(options.study), baseline_keys()
         if options.seeds:
             study = study.with_seeds(options.seeds)
-        jobs = jobs_of(study, options.folder, options.overrides, shared, resolve=resolve)
         check(study, options.overrides, shared)
         prepare(options.folder)
+
+    def make_jobs(rows: Study) -> list[Job]:
+        return jobs_of(rows, options.folder, options.overrides, shared, resolve=resolve)
+
     try:
-        comparison = conduct(study, jobs, options.folder, console, options.overrides, options.jobs)
+        act = rebuild if only_report else partial(conduct, parallel=options.jobs)
+        comparison = act(study, make_jobs, options.folder, console, options.overrides)
     except KeyboardInterrupt:
         console.print("Stopped. The same line again keeps the runs that are complete and resumes those that ran.")
         return 130
@@ -94,11 +102,14 @@ def check(study: Study, overrides: Sequence[str], shared: frozenset[str]) -> Non
     Raises:
         ValueError: as ``compose`` says, with the row's name; or two rows resolve to the same configuration.
     """
+    from rec_lightning.studies.inner import tries
     from rec_lightning.studies.plan import row_overrides
     from rec_lightning.studies.store import flat
 
-    seen: dict[str, str] = {}
     for row in study.rows:
+        row_overrides(study, row, overrides, shared)  # refuses what is searched or fixed
+    seen: dict[str, str] = {}
+    for row in chain.from_iterable(tries(row) if row.tune else [row] for row in study.rows):
         try:
             config = resolve(row.verb, row_overrides(study, row, overrides, shared))
         except ValueError as error:

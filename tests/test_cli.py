@@ -82,10 +82,13 @@ def test_nothing_said_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             "trian",
-            "error: unknown verb trian; nearest: train. Verbs: train, baseline, demo, study, audit. "
+            "error: unknown verb trian; nearest: train. Verbs: train, baseline, demo, study, report, audit, evaluate. "
             "See rec-lightning --help.\n",
         ),
-        ("zzz", "error: unknown verb zzz. Verbs: train, baseline, demo, study, audit. See rec-lightning --help.\n"),
+        (
+            "zzz",
+            "error: unknown verb zzz. Verbs: train, baseline, demo, study, report, audit, evaluate. See rec-lightning --help.\n",
+        ),
     ],
 )
 def test_unknown_verb(verb: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

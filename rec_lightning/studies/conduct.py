@@ -6,13 +6,14 @@ doors call it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from rec_lightning.studies.inner import chosen, with_tries
 from rec_lightning.studies.launch import Job, Outcome, launch
 from rec_lightning.studies.plan import run_folder
 from rec_lightning.studies.progress import watching
@@ -46,7 +47,7 @@ def prepare(folder: Path) -> None:
 
 def conduct(
     study: Study,
-    jobs: Sequence[Job],
+    make_jobs: Callable[[Study], Sequence[Job]],
     folder: Path,
     console: Console,
     overrides: Sequence[str] = (),
@@ -56,7 +57,7 @@ def conduct(
 
     Args:
         study: question and rows.
-        jobs: one a row and seed, in order.
+        make_jobs: one a row and seed, in order.
         folder: of the study, prepared; each row's runs and logs lie in it.
         console: for the progress, the table and the report's path.
         overrides: given beside the study, for the record.
@@ -68,15 +69,25 @@ def conduct(
     Raises:
         KeyboardInterrupt: when stopped; no process of it is left.
     """
+    if any(row.tune for row in study.rows):
+        searched = with_tries(study)
+        _run_all(searched, make_jobs(searched), folder, console, parallel)
+        study = chosen(study, lambda row: run_folder(folder, row, row.seeds[0]))
+    outcomes = _run_all(study, make_jobs(study), folder, console, parallel)
+    return show(study, outcomes, folder, console, overrides)
+
+
+def _run_all(study: Study, jobs: Sequence[Job], folder: Path, console: Console, parallel: int) -> Sequence[Outcome]:
     with watching(jobs, console, parallel) as watcher:
         outcomes = launch(jobs, watcher, parallel=parallel)
-    if again := _stale_jobs(study, outcomes, folder):
-        names = ", ".join(job.name for job in again)
-        console.print(f"The data have changed since these runs, which run again: {names}", markup=False)
-        with watching(again, console, parallel) as watcher:
-            newer = {outcome.job.log: outcome for outcome in launch(again, watcher, parallel=parallel)}
-        outcomes = [newer.get(outcome.job.log, outcome) for outcome in outcomes]
-    return show(study, outcomes, folder, console, overrides)
+    again = _stale_jobs(study, outcomes, folder)
+    if not again:
+        return outcomes
+    names = ", ".join(job.name for job in again)
+    console.print(f"The data have changed since these runs, which run again: {names}", markup=False)
+    with watching(again, console, parallel) as watcher:
+        newer = {outcome.job.log: outcome for outcome in launch(again, watcher, parallel=parallel)}
+    return [newer.get(outcome.job.log, outcome) for outcome in outcomes]
 
 
 def _stale_jobs(study: Study, outcomes: Sequence[Outcome], folder: Path) -> list[Job]:
@@ -113,6 +124,27 @@ def show(
     console.print()
     console.print(f"report: {report}", markup=False, highlight=False, soft_wrap=True)
     return comparison
+
+
+def rebuild(
+    study: Study,
+    make_jobs: Callable[[Study], Sequence[Job]],
+    folder: Path,
+    console: Console,
+    overrides: Sequence[str] = (),
+) -> Comparison:
+    """The same outcome from the runs that are there; nothing is started, a run that is missing is told as such.
+
+    Args:
+        study: question and rows.
+        make_jobs: one a row and seed, in order; they name the commands.
+        folder: of the study.
+        console: where to print.
+        overrides: given beside the study, for the record.
+    """
+    study = chosen(study, lambda row: run_folder(folder, row, row.seeds[0]))
+    outcomes = [Outcome(job, 0, 0.0, True, ()) for job in make_jobs(study)]
+    return show(study, outcomes, folder, console, overrides)
 
 
 def _entry(study: Study, spec: RowSpec, seed: int, outcome: Outcome, folder: Path) -> Finished | Failure:

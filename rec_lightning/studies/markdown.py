@@ -16,6 +16,7 @@ from rec_lightning.studies.wording import (
     protocol,
     published_cell,
     published_metrics,
+    searched,
     sources,
     versus_label,
 )
@@ -38,7 +39,7 @@ def markdown_table(comparison: Comparison) -> str:
         rows.append([entry.spec.name, *cells])
     lines = ["| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in row) + " |" for row in rows]
     notes = [protocol(comparison), sources(comparison), caution(comparison)] if comparison.lines else []
-    told = [*notes, "\n".join(f"- {finding}" for finding in findings(comparison))]
+    told = [*notes, *searched(comparison), "\n".join(f"- {finding}" for finding in findings(comparison))]
     return "\n".join(lines) + "\n" + "".join(f"\n{note}\n" for note in told if note)
 
 

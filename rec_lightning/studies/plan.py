@@ -61,7 +61,7 @@ def run_folder(folder: Path, row: RowSpec, seed: int) -> Path:
         >>> run_folder(Path("runs/demo"), RowSpec("SASRec, ids", "train", ()), 42).as_posix()
         'runs/demo/sasrec-ids/seed-42'
     """
-    return folder / row.slug / f"seed-{seed}"
+    return folder / (row.folder or row.slug) / f"seed-{seed}"
 
 
 def run_overrides(
@@ -90,6 +90,11 @@ def row_overrides(
         ValueError: an override that is none, or one of what the rows differ in.
     """
     for override in overrides:
+        if override_key(override) in row.tune:
+            raise ValueError(
+                f"{override_key(override)} is searched in row {row.name!r}, so it cannot be set for all, got "
+                f"{override!r}. Leave it out, or set tune of the study."
+            )
         if override_key(override) in study.fixed:
             raise ValueError(
                 f"the rows differ in {', '.join(study.fixed)}, which cannot be set for all, got {override!r}. "

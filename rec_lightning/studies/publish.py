@@ -89,6 +89,10 @@ def _entry(entry: Line | Missing) -> dict[str, Any]:
     head: dict[str, Any] = {"name": spec.name, "slug": spec.slug, "verb": spec.verb, "seeds": list(spec.seeds)}
     if spec.published:
         head["published"] = {**spec.published.scores, "source": spec.published.source}
+    if spec.levels:
+        head["levels"] = dict(spec.levels)
+    if spec.trials:
+        head["tried_on_validation"] = [asdict(trial) for trial in spec.trials]
     failures = [_failure(failure) for failure in entry.failures]
     if isinstance(entry, Missing):
         return {**head, "status": "failed", "runs": failures}

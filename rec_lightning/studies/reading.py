@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rec_lightning.studies.factors import combine, overrides_of, parse_factors
 from rec_lightning.studies.study import DEFAULT_SEEDS, VERBS, Published, RowSpec, Study
 
 
@@ -34,10 +35,14 @@ def parse_study(content: object) -> Study:
     Raises:
         ValueError: a key too many or too few, or values that do not fit together.
     """
-    fields = _mapping(content, "a study", {"title", "question", "protocol", "metrics", "primary", "rows"},
-                      {"reference", "fixed", "common", "seeds", "resamples", "seed", "code"})  # fmt: skip
+    fields = _mapping(content, "a study", {"title", "question", "protocol", "metrics", "primary"},
+                      {"reference", "fixed", "common", "seeds", "resamples", "seed", "code",
+                       "rows", "factors", "exclude", "tune"})  # fmt: skip
     seeds = _seeds(fields.get("seeds", list(DEFAULT_SEEDS)), "seeds")
     common = _mapping(fields.get("common", {}), "common", set(), set(VERBS))
+    tune = _grid(fields.get("tune", {}), "tune")
+    content_of = [*(fields.get("rows") or ()), *_combinations(fields)]
+    rows = tuple(_row(row, common, seeds, tune) for row in content_of)
     return Study(
         title=str(fields["title"]),
         question=str(fields["question"]).strip(),
@@ -45,7 +50,7 @@ def parse_study(content: object) -> Study:
         metrics=_strings(fields["metrics"], "metrics"),
         primary=str(fields["primary"]),
         reference=fields.get("reference"),
-        rows=tuple(_row(row, common, seeds) for row in fields["rows"] or ()),
+        rows=rows,
         fixed=_strings(fields.get("fixed", []), "fixed"),
         resamples=int(fields.get("resamples", Study.resamples)),
         seed=int(fields.get("seed", Study.seed)),
@@ -84,8 +89,39 @@ def experiments_dir() -> Path:
     )
 
 
-def _row(content: object, common: Mapping[str, Any], seeds: tuple[int, ...]) -> RowSpec:
-    fields = _mapping(content, "a row", {"name", "verb"}, {"overrides", "seconds", "seeds", "published"})
+def _combinations(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the factors, in the form of rows that are written out."""
+    if "factors" not in fields:
+        if "exclude" in fields:
+            raise ValueError("exclude needs factors, got none. Add factors, or remove exclude.")
+        return []
+    factors, exclude = parse_factors(fields["factors"]), fields.get("exclude", [])
+    if not isinstance(exclude, Sequence) or not all(isinstance(one, Mapping) for one in exclude):
+        raise ValueError(f"exclude must be a list of factor: level mappings, got {exclude!r}.")
+    return [
+        {
+            "name": ", ".join(f"{name}={level}" for name, level in levels.items()),
+            "verb": "train",
+            "overrides": list(overrides_of(factors, levels)),
+            "levels": levels,
+        }
+        for levels in combine(factors, exclude)
+    ]
+
+
+def _grid(content: object, what: str) -> dict[str, tuple[str, ...]]:
+    """Overrides to try; a level is one value of one key here."""
+    grid = {key: tuple(levels) for key, levels in parse_factors(content or {}).items()}
+    if empty := [key for key, values in grid.items() if len(values) < 2]:
+        raise ValueError(f"{what} must give each key at least 2 values to try, got fewer for {empty}.")
+    return grid
+
+
+def _row(
+    content: object, common: Mapping[str, Any], seeds: tuple[int, ...], tune: Mapping[str, tuple[str, ...]]
+) -> RowSpec:
+    optional = {"overrides", "seconds", "seeds", "published", "levels", "tune"}
+    fields = _mapping(content, "a row", {"name", "verb"}, optional)
     name, verb = str(fields["name"]), str(fields["verb"])
     if verb not in VERBS:
         raise ValueError(f"the verb of row {name!r} must be one of {list(VERBS)}, got {verb!r}.")
@@ -101,6 +137,8 @@ def _row(content: object, common: Mapping[str, Any], seeds: tuple[int, ...]) -> 
         seconds=None if seconds is None else float(seconds),
         seeds=_row_seeds(fields, name, seeds if verb == "train" else seeds[:1]),
         published=_published(fields.get("published"), name),
+        levels={str(key): str(level) for key, level in fields.get("levels", {}).items()},
+        tune=_grid(fields["tune"], f"tune of row {name!r}") if "tune" in fields else tune if verb == "train" else {},
     )
 
 

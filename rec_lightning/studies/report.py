@@ -25,6 +25,7 @@ from rec_lightning.studies.wording import (
     protocol,
     published_cell,
     published_metrics,
+    searched,
     sources,
     versus_label,
     wall,
@@ -49,6 +50,8 @@ def report_page(comparison: Comparison) -> str:
         label = f"{study.title}: means and 95 % intervals of {len(comparison.lines)} rows, as in the table"
         parts.append(section("Picture", inline_svg(comparison_figure(comparison), label)))
         parts += _curves(comparison)
+    if tried := searched(comparison):
+        parts.append(section("Chosen on validation", *map(paragraph, tried)))
     if comparison.failures:
         parts.append(section("Runs without a result", *map(_failure, comparison.failures)))
     parts.append(_reproduce(comparison))

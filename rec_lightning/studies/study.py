@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 CODE_POLICIES = ("any", "version", "commit")
 VERBS = ("train", "baseline")
@@ -29,6 +29,21 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A candidate of the search inside a row.
+
+    Args:
+        overrides: that it tries.
+        value: the primary metric on validation; None without a result.
+        chosen: whether it became the row.
+    """
+
+    overrides: tuple[str, ...]
+    value: float | None
+    chosen: bool
+
+
+@dataclass(frozen=True)
 class RowSpec:
     """One row of a study.
 
@@ -40,6 +55,10 @@ class RowSpec:
             when unknown.
         seeds: of its runs, the first one first; a baseline without randomness needs one only.
         published: to be shown beside the row's own numbers.
+        levels: of the study's factors, where the row is one of their combinations.
+        tune: grid that is searched on validation before the row runs: a key and the values to try.
+        folder: below the study's, in place of the slug.
+        trials: what the search tried.
     """
 
     name: str
@@ -48,6 +67,10 @@ class RowSpec:
     seconds: float | None = None
     seeds: tuple[int, ...] = DEFAULT_SEEDS
     published: Published | None = None
+    levels: Mapping[str, str] = field(default_factory=dict)
+    tune: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    folder: str = ""
+    trials: tuple[Trial, ...] = ()
 
     @property
     def slug(self) -> str:

@@ -11,6 +11,7 @@ from statistics import fmean
 
 from rec_lightning.studies.comparison import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import count, memory, metric_label, percent, seconds
+from rec_lightning.studies.study import Trial
 
 
 def versus_label(comparison: Comparison) -> str:
@@ -78,6 +79,23 @@ def caution(comparison: Comparison) -> str:
     paired = "; the paired Δ is the sharper comparison" if comparison.reference is not None else ""
     told.append(f"Overlapping intervals show neither a difference nor equality{paired}. {_correction(comparison)}")
     return f"Caution: {' '.join(told)}"
+
+
+def searched(comparison: Comparison) -> list[str]:
+    """What was tried inside each row, and what validation chose; nothing where nothing was tried."""
+    metric = metric_label(comparison.study.primary)
+    return [
+        f"{row.name}: of {len(row.trials)} candidates, {metric} on validation with seed {row.seeds[0]}: "
+        + "; ".join(_trial(trial) for trial in row.trials)
+        + "."
+        for row in (entry.spec for entry in comparison.entries)
+        if row.trials
+    ]
+
+
+def _trial(trial: Trial) -> str:
+    value = "no result" if trial.value is None else f"{trial.value:.4f}"
+    return f"{' '.join(trial.overrides)} {value}{' (chosen)' if trial.chosen else ''}"
 
 
 def _correction(comparison: Comparison) -> str:

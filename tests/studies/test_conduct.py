@@ -34,7 +34,7 @@ def fake(write_run: WriteRun) -> CommandBuilder:
 def run(study: Study, folder: Path, command: CommandBuilder) -> tuple[int, str]:
     console = Console(file=io.StringIO(), width=110)
     prepare(folder)
-    outcome = conduct(study, jobs_of(study, folder, command=command), folder, console)
+    outcome = conduct(study, lambda rows: jobs_of(rows, folder, command=command), folder, console)
     return len(outcome.failures), console.file.getvalue()  # type: ignore[attr-defined]
 
 

@@ -152,7 +152,8 @@ def command(verb, overrides):
     return [sys.executable, "-c", script, str(here), made, " ".join(overrides[:-1]), place]
 
 prepare(folder)
-outcome = conduct(study, jobs_of(study, folder, command=command, resolve=resolve), folder, Console(), parallel=3)
+make = lambda rows: jobs_of(rows, folder, command=command, resolve=resolve)
+outcome = conduct(study, make, folder, Console(), parallel=3)
 print(len(outcome.failures), "failed,", sum(len(line.runs) for line in outcome.lines), "complete")
 """
 
