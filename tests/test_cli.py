@@ -82,12 +82,11 @@ def test_nothing_said_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             "trian",
-            "error: unknown verb trian; nearest: train. Verbs: train, baseline, demo, study, report, audit, evaluate. "
-            "See rec-lightning --help.\n",
+            f"error: unknown verb trian; nearest: train. Verbs: {', '.join(cli.VERBS)}. See rec-lightning --help.\n",
         ),
         (
             "zzz",
-            "error: unknown verb zzz. Verbs: train, baseline, demo, study, report, audit, evaluate. See rec-lightning --help.\n",
+            f"error: unknown verb zzz. Verbs: {', '.join(cli.VERBS)}. See rec-lightning --help.\n",
         ),
     ],
 )
