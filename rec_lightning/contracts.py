@@ -316,12 +316,16 @@ class Head(Protocol):
 class Loss(Protocol):
     """An objective over the positions that count."""
 
-    def negatives(self, target: Tensor, catalog_size: int) -> Negatives | None:
-        """(P,) item indices -> what to score beside them, or None for the whole catalogue.
+    def prepare(self, catalog: Catalog) -> None:
+        """Takes the catalogue in, once, before training.
 
         Raises:
-            ValueError: the catalogue is too small for it.
+            ValueError: it cannot work with this catalogue.
         """
+        ...
+
+    def negatives(self, target: Tensor) -> Negatives | None:
+        """(P,) item indices -> what to score beside them, or None for the whole catalogue."""
         ...
 
     def __call__(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: Negatives | None) -> Tensor:

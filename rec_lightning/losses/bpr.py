@@ -12,8 +12,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rec_lightning.contracts import Negatives
-from rec_lightning.losses.uniform import Uniform, negative_scores, target_scores
+from rec_lightning.contracts import Catalog, Negatives
+from rec_lightning.losses.negatives.draws import Draws, Sampler
+from rec_lightning.losses.scores import negative_scores, target_scores
 
 
 class BPR(nn.Module):
@@ -22,15 +23,21 @@ class BPR(nn.Module):
     Args:
         count: negatives; at least 1, which is the paper's.
         shared: the same negatives for all positions of a step.
+        negatives: the kind of negatives; uniform by default.
     """
 
-    def __init__(self, count: int = 1, shared: bool = False) -> None:
+    def __init__(self, count: int = 1, shared: bool = False, negatives: Sampler | None = None) -> None:
         super().__init__()
-        self.uniform = Uniform(count, shared)
+        self.draws = Draws(count, shared, negatives)
 
-    def negatives(self, target: Tensor, catalog_size: int) -> Negatives:
+    def prepare(self, catalog: Catalog) -> None:
+        """Takes the catalogue in."""
+        self.draws.prepare(catalog)
+
+    def negatives(self, target: Tensor) -> Negatives:
         """(P,) -> items (K,) or (P, K)."""
-        return self.uniform.draw(target, catalog_size)
+        drawn: Negatives = self.draws(target)
+        return drawn
 
     def forward(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: Negatives) -> Tensor:
         """(P, D), (M, D), (P,) rows of keys, negatives as rows of keys -> scalar."""

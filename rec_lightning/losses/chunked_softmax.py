@@ -5,8 +5,8 @@ idea is that of Wijmans et al., "Cut Your Losses in Large-Vocabulary Language Mo
 https://arxiv.org/abs/2411.09009. What differs: rows only are cut (a catalogue's logits fit for some hundred rows), no
 gradient is filtered, so the value and the gradients are exact.
 
-Relations: the same number as ``full_softmax`` without label smoothing; its memory is P * M numbers, here
-``rows`` * M.
+Relations: the same number as ``full_softmax``, whose memory is P * M numbers a copy, here ``rows`` * M. ``auto``
+chooses between the two.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from rec_lightning.contracts import Catalog
+
 # P positions, M rows of keys, D width
 
 
@@ -25,21 +27,37 @@ class ChunkedSoftmax(nn.Module):
 
     Args:
         rows: positions whose logits exist at the same time, at least 1; None takes as many as fit the cache.
+        label_smoothing: share of the target spread over the catalogue, in [0, 1).
+
+    Raises:
+        ValueError: a value out of range.
     """
 
-    def __init__(self, rows: int | None = None) -> None:
+    def __init__(self, rows: int | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()
         if rows is not None and rows < 1:
             raise ValueError(f"loss.rows must be at least 1, got {rows}. Set loss.rows.")
-        self.rows = rows
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                f"loss.label_smoothing must be in [0, 1), got {label_smoothing}. Set loss.label_smoothing."
+            )
+        self.rows, self.label_smoothing = rows, label_smoothing
 
-    def negatives(self, target: Tensor, catalog_size: int) -> None:
+    def prepare(self, catalog: Catalog) -> None:
+        """Any catalogue will do."""
+
+    def negatives(self, target: Tensor) -> None:
         """The whole catalogue is scored."""
         return
 
     def forward(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: None = None) -> Tensor:
         """(P, D), (M, D), (P,) rows of keys, 1..M - 1 -> scalar. Row 0 of keys is the padding and never scored."""
-        out: Tensor = _Chunked.apply(queries, keys, target, self.rows or fitting_rows(len(keys), queries.device.type))  # type: ignore[no-untyped-call]
+        rows = self.rows or fitting_rows(len(keys), queries.device.type)
+        out: Tensor = _Chunked.apply(queries, keys, target, rows)  # type: ignore[no-untyped-call]
+        if self.label_smoothing:
+            # a share e of the target goes to every item alike: the loss grows by e * (target's score - mean score)
+            lead = keys[target] - keys[1:].mean(0)
+            out = out + self.label_smoothing * (queries * lead).sum(1).float().mean()
         return out
 
 

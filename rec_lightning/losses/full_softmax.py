@@ -11,6 +11,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rec_lightning.contracts import Catalog
+
 
 class FullSoftmax(nn.Module):
     """Mean over positions of ``-log softmax(queries @ keys.T)[target]``.
@@ -27,7 +29,10 @@ class FullSoftmax(nn.Module):
             )
         self.label_smoothing = label_smoothing
 
-    def negatives(self, target: Tensor, catalog_size: int) -> None:
+    def prepare(self, catalog: Catalog) -> None:
+        """Any catalogue will do."""
+
+    def negatives(self, target: Tensor) -> None:
         """The whole catalogue is scored."""
         return
 

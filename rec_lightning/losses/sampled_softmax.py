@@ -16,8 +16,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rec_lightning.contracts import Negatives
-from rec_lightning.losses.uniform import Uniform, negative_scores, target_scores
+from rec_lightning.contracts import Catalog, Negatives
+from rec_lightning.losses.negatives.draws import Draws, Sampler
+from rec_lightning.losses.scores import negative_scores, target_scores
 
 
 class SampledSoftmax(nn.Module):
@@ -27,15 +28,23 @@ class SampledSoftmax(nn.Module):
         count: negatives; at least 1.
         shared: the same negatives for all positions of a step.
         correct: whether rates count; else each negative weighs as much as the target.
+        negatives: the kind of negatives; uniform by default.
     """
 
-    def __init__(self, count: int = 256, shared: bool = True, correct: bool = True) -> None:
+    def __init__(
+        self, count: int = 256, shared: bool = True, correct: bool = True, negatives: Sampler | None = None
+    ) -> None:
         super().__init__()
-        self.uniform, self.correct = Uniform(count, shared), correct
+        self.draws, self.correct = Draws(count, shared, negatives), correct
 
-    def negatives(self, target: Tensor, catalog_size: int) -> Negatives:
+    def prepare(self, catalog: Catalog) -> None:
+        """Takes the catalogue in."""
+        self.draws.prepare(catalog)
+
+    def negatives(self, target: Tensor) -> Negatives:
         """(P,) -> items (K,) or (P, K)."""
-        return self.uniform.draw(target, catalog_size)
+        drawn: Negatives = self.draws(target)
+        return drawn
 
     def forward(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: Negatives) -> Tensor:
         """(P, D), (M, D), (P,) rows of keys, negatives as rows of keys -> scalar."""

@@ -33,11 +33,14 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
     backbone = instantiate(config.backbone)
     tuning = instantiate(config.tuning)
     apply(tuning, {"items": items, "backbone": backbone})
+    loss = instantiate(config.loss)
+    if catalog.size:  # else a rehearsal
+        loss.prepare(catalog)
     task: LightningModule = instantiate(config.task)(
         items=items,
         backbone=backbone,
         head=instantiate(config.head),
-        loss=instantiate(config.loss),
+        loss=loss,
         ranking=build_ranking(config.ranking, catalog),
         metrics=build_metrics(config.metrics, catalog),
         optimizer=instantiate(config.optimizer),

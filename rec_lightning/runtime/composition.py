@@ -61,13 +61,16 @@ def _compose(root: str, parsed: list[Override]) -> DictConfig:
         check_search(override)
     where = _lines(search)
     plain = hydra.compose(root, where, return_hydra_config=True)
-    single = {group for group in plain.hydra.runtime.choices if not group.startswith("hydra/")}
+    single = _groups(plain)
     # Hydra does not count a group with a list of choices, but then its name is a key of the root
     several = {str(key) for key in plain if key not in single and _choices(root, where, str(key))} - {"hydra"}
     groups, values = list[Override](), list[Override]()
-    for override in (o for o in parsed if o.key_or_group != SEARCH):
+    # a group inside a group (loss/negatives) exists where the choice above it has one
+    for override in sorted((o for o in parsed if o.key_or_group != SEARCH), key=lambda o: "/" in o.key_or_group):
         choices = _choices(root, where, override.key_or_group)
         if choices and not isinstance(override.value(), dict):
+            if "/" in override.key_or_group:
+                single = _groups(hydra.compose(root, where + _lines(groups), return_hydra_config=True))
             check_choice(override, choices, root, single | several, override.key_or_group in several)
             groups.append(override)
         else:
@@ -83,6 +86,10 @@ def _compose(root: str, parsed: list[Override]) -> DictConfig:
             f"{extra} is no part of {root}, so it would have no effect. Parts: {listed(single | several)}."
         )
     return config
+
+
+def _groups(config: DictConfig) -> set[str]:
+    return {group for group in config.hydra.runtime.choices if not group.startswith("hydra/")}
 
 
 def _lines(overrides: list[Override]) -> list[str]:

@@ -89,7 +89,7 @@ class SequenceTask(LightningModule):
         batch = self.backbone.pose(batch)
         counts = batch.target > 0  # (B, L)
         aim = batch.target[counts]  # (P,)
-        negatives = self.loss.negatives(aim, self.items.size)
+        negatives = self.loss.negatives(aim)
         if negatives is None:
             vectors, history, target = self.items.table(), batch.history, aim  # (N + 1, D)
         else:

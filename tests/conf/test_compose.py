@@ -20,18 +20,21 @@ EXPERIMENTS = sorted((conf_dir().parent / "experiments").glob("*/config.yaml"))
 
 
 def choices() -> list[tuple[str, str]]:
-    """(root, override) of every choice, by a root that has its group; nested groups by the choice above them."""
-    cases = []
-    for group, files in read_groups(conf_dir()).items():
-        roots = [root for root in ROOTS if group.split("/")[0] in read_root(conf_dir(), root).defaults]
+    """(root, overrides) of every choice, by a root that has its group; nested groups by a choice above them."""
+    cases, groups = [], read_groups(conf_dir())
+    for group, files in groups.items():
+        outer, _, inner = group.partition("/")
+        roots = [root for root in ROOTS if outer in read_root(conf_dir(), root).defaults]
         assert roots, f"no root has the group {group}"
-        cases += [(root, f"{group}={choice}") for root in roots for choice in files]
+        holders = [c for c in groups.get(outer, {}) if inner in read_root(conf_dir() / outer, c).defaults]
+        above = f"{outer}={holders[0]} " if inner else ""
+        cases += [(root, f"{above}{group}={choice}") for root in roots for choice in files]
     return cases
 
 
 def composed(root: str, override: str) -> DictConfig:
     """With the values that a choice leaves to be given filled in."""
-    overrides = [override]
+    overrides = override.split()
     while True:
         try:
             return compose(root, overrides)
@@ -62,7 +65,7 @@ def test_defaults_compose_and_bind(root: str) -> None:
 def test_every_choice_composes_and_binds_and_a_misspelt_key_does_not(root: str, override: str) -> None:
     config = composed(root, override)
     check_signatures(config)
-    group = override.partition("=")[0].replace("/", ".")
+    group = override.split()[-1].partition("=")[0].replace("/", ".")
     for path, node in list(targets(OmegaConf.select(config, group), group)):
         with open_dict(node):
             node["zzz_no_such_key"] = 1

@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from torch import Tensor
 
-from rec_lightning.contracts import Negatives
+from rec_lightning.contracts import Catalog, Negatives
 from rec_lightning.losses.chunked_softmax import ChunkedSoftmax
 from rec_lightning.losses.full_softmax import FullSoftmax
 from tests.members import composed, member, members
 
-LOSSES = members("loss")
+# each loss, and each that draws negatives with every kind of them: bce, bce/mixed, ...
+LOSSES = [
+    loss if kind is None else f"{loss}/{kind}"
+    for loss in members("loss")
+    for kind in ([None, *members("loss/negatives")] if "negatives" in composed("loss", loss) else [None])
+]
 
 
 def case(positions: int = 11, items: int = 30, width: int = 8) -> tuple[Tensor, Tensor, Tensor]:
@@ -38,12 +44,13 @@ def test_full_softmax_equals_the_formula(smoothing: float) -> None:
     assert found.item() == pytest.approx(softmax_by_numpy(queries, keys, target, smoothing), abs=1e-6)
 
 
-@pytest.mark.parametrize("rows", [1, 4, 5, 11, 12, 256])
-def test_chunked_equals_full_in_value_and_gradient(rows: int) -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("rows", [1, 4, 5, 11, 12, 256, None])
+def test_chunked_equals_full_in_value_and_gradient(rows: int | None, smoothing: float) -> None:
     one, two = case(), case()
     # a factor in front, as gradient accumulation has
-    (full := 3 * FullSoftmax()(*one)).backward()
-    (chunked := 3 * ChunkedSoftmax(rows)(*two)).backward()
+    (full := 3 * FullSoftmax(smoothing)(*one)).backward()
+    (chunked := 3 * ChunkedSoftmax(rows, smoothing)(*two)).backward()
     assert chunked.item() == pytest.approx(full.item(), rel=1e-6)
     for mine, reference in zip(two[:2], one[:2], strict=True):
         assert torch.allclose(mine.grad, reference.grad, rtol=0, atol=1e-6)
@@ -79,11 +86,19 @@ def test_chunked_takes_sides_of_two_precisions_under_autocast(sides: tuple[torch
         assert (mine.grad - reference.grad).norm() < 0.03 * reference.grad.norm()
 
 
+def catalog(items: int) -> Catalog:
+    return Catalog(pl.DataFrame({"item": range(items)}), np.array([0, *range(1, items + 1)]))
+
+
 def drawn(choice: str, target: Tensor, items: int) -> tuple[Any, Negatives | None]:
     """A loss and its negatives, of which some equal a target."""
     torch.manual_seed(0)
-    loss = member("loss", choice, *(["loss.count=5"] if "count" in composed("loss", choice) else []))
-    negatives = loss.negatives(target, items)
+    name, _, kind = choice.partition("/")
+    small = {"count": "loss.count=5", "factor": "loss.factor=9"}  # buckets that hold every position
+    options = [option for key, option in small.items() if key in composed("loss", name)]
+    loss = member("loss", name, *options, *([f"loss/negatives={kind}"] if kind else []))
+    loss.prepare(catalog(items))
+    negatives = loss.negatives(target)
     if negatives is not None and negatives.items.ndim == 1:
         negatives.items[0] = target[2]
     return loss, negatives
@@ -100,6 +115,7 @@ def of(negatives: Negatives | None, rows: Tensor) -> Negatives | None:
 def test_the_padding_takes_no_part(choice: str) -> None:
     queries, keys, target = case()
     loss, negatives = drawn(choice, target, 30)
+    torch.manual_seed(1)
     value = loss(queries, keys, target, negatives)
     value.backward()
     assert value.shape == ()
@@ -110,6 +126,7 @@ def test_the_padding_takes_no_part(choice: str) -> None:
     assert queries.grad.any(1).all()
     other = keys.detach().clone()
     other[0] = 1e4
+    torch.manual_seed(1)
     assert torch.equal(loss(queries, other, target, negatives), value)
 
 
@@ -142,7 +159,7 @@ def test_the_mean_is_over_positions_in_any_order(choice: str) -> None:
 @pytest.mark.parametrize("choice", LOSSES)
 def test_it_falls_with_the_targets_score_and_rises_with_the_others(choice: str) -> None:
     scores, target = torch.randn(1, 31, requires_grad=True), torch.tensor([7])
-    loss, negatives = drawn(choice, torch.full((3,), 7), 30)  # three positions, so that shared draws hit the target
+    loss, negatives = drawn(choice, torch.tensor([7, 3, 7, 9, 12]), 30)  # some draws hit the first one's target
     negatives = of(negatives, torch.tensor([0]))
     loss(scores, torch.eye(31), target, negatives).backward()
     assert scores.grad is not None
@@ -159,7 +176,7 @@ def test_draws_repeat_with_the_seed_and_stay_in_the_catalogue(choice: str) -> No
     if first is None or second is None:
         return
     assert torch.equal(first.items, second.items)
-    many = torch.cat([loss.negatives(target, 7).items.flatten() for _ in range(200)])
+    many = torch.cat([loss.negatives(target).items.flatten() for _ in range(200)])
     assert set(many.tolist()) == set(range(1, 8))
 
 
@@ -167,5 +184,6 @@ def test_values_out_of_range() -> None:
     with pytest.raises(ValueError, match=r"^loss.rows must be at least 1, got 0. Set loss.rows.$"):
         ChunkedSoftmax(0)
     text = r"^loss.label_smoothing must be in \[0, 1\), got 1.0. Set loss.label_smoothing.$"
-    with pytest.raises(ValueError, match=text):
-        FullSoftmax(1.0)
+    for loss in (FullSoftmax, ChunkedSoftmax):
+        with pytest.raises(ValueError, match=text):
+            loss(label_smoothing=1.0)

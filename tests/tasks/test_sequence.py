@@ -48,11 +48,13 @@ def numbered(size: int = N) -> Catalog:
 def task(loss: Any = None, items: Any = None, backbone: Any = None, lr: float = 0.01, **changes: Any) -> SequenceTask:
     torch.manual_seed(0)
     items = items or IdItems(numbered(), 16)
+    loss = loss or FullSoftmax()
+    loss.prepare(numbered(items.size))
     return SequenceTask(
         items=items,
         backbone=backbone or SASRec(16, max_length=8, blocks=1, dropout=0.0),
         head=changes.get("head") or DotHead(),
-        loss=loss or FullSoftmax(),
+        loss=loss,
         ranking=TopK(k=5, exclude_seen=False, chunk=changes.get("chunk", 1000)),
         metrics=changes.get("metrics") or {"hr": HitRate([1, 5]), "ndcg": NDCG([5])},
         optimizer=lambda groups: torch.optim.AdamW(groups, lr=lr),
@@ -131,8 +133,11 @@ class Everything(nn.Module):
         super().__init__()
         self.softmax = SampledSoftmax()
 
-    def negatives(self, target: Tensor, catalog_size: int) -> Negatives:
-        return Negatives(torch.arange(1, catalog_size + 1).flip(0), torch.ones(catalog_size))
+    def prepare(self, catalog: Catalog) -> None:
+        self.size = catalog.size
+
+    def negatives(self, target: Tensor) -> Negatives:
+        return Negatives(torch.arange(1, self.size + 1).flip(0), torch.ones(self.size))
 
     def forward(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: Negatives) -> Tensor:
         assert keys.shape[0] == N + 1
@@ -166,8 +171,8 @@ def test_a_sampled_step_hands_over_the_rows_that_were_drawn(shared: bool) -> Non
     seen: dict[str, Any] = {}
 
     class Spy(SampledSoftmax):
-        def negatives(self, target: Tensor, catalog_size: int) -> Negatives:
-            seen["drawn"], seen["target"] = super().negatives(target, catalog_size), target
+        def negatives(self, target: Tensor) -> Negatives:
+            seen["drawn"], seen["target"] = super().negatives(target), target
             return seen["drawn"]  # type: ignore[no-any-return]
 
         def forward(self, queries: Tensor, keys: Tensor, target: Tensor, negatives: Negatives) -> Tensor:
