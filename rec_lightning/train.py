@@ -22,10 +22,12 @@ def run(overrides: list[str]) -> int:
     with refusing():
         config = compose("train", overrides)  # before the heavy imports: a typing error answers at once
 
+        from rec_lightning.runtime.beside import resolve_baselines
         from rec_lightning.runtime.check import check_signatures
         from rec_lightning.runtime.rundir import RunDir
         from rec_lightning.runtime.training import Training
 
+        resolve_baselines(config, overrides)
         check_signatures(config)
         training = Training(config)
         run_dir = RunDir(config.run_dir, config)

@@ -1,7 +1,8 @@
 """The directory of a run: claimed by one process at a time, bound to one configuration, written file by file.
 
-A run leaves ``config.yaml``, ``manifest.json``, ``metrics.json``, ``rankings.parquet``, ``checkpoints/`` and what its
-loggers write. Every file is written beside its place and renamed, so that a kill leaves the old one or the new one.
+A run leaves ``config.yaml``, ``manifest.json``, ``metrics.json``, ``baselines.json`` (beside a trained model),
+``rankings.parquet``, ``checkpoints/`` and what its loggers write. Every file is written beside its place and renamed,
+so that a kill leaves the old one or the new one.
 """
 
 from __future__ import annotations
@@ -111,10 +112,16 @@ class RunDir:
         """Prints the results and where they lie, once."""
         if self._lock is None:
             return
-        table = Table("metric", "value", title=str(self.path), title_justify="left")
+        beside = self.read_json("baselines.json")
+        ran = {name: told for name, told in beside.items() if "metrics" in told}
+        table = Table("metric", "value", *ran, title=str(self.path), title_justify="left")
         for key, value in self.read_json("metrics.json").items():
-            table.add_row(key, f"{value:.4f}")
-        Console().print(table)
+            others = (told["metrics"].get(key) for told in ran.values())
+            table.add_row(key, f"{value:.4f}", *("" if x is None else f"{x:.4f}" for x in others))
+        console = Console()
+        console.print(table)
+        for name, told in beside.items():
+            console.print(_told(name, told), markup=False, highlight=False)
 
     def __enter__(self) -> RunDir:
         return self
@@ -151,6 +158,16 @@ class RunDir:
         """What ``write_json`` wrote; empty when there is no such file."""
         file = self.path / name
         return dict(json.loads(file.read_text())) if file.exists() else {}
+
+
+def _told(name: str, told: Mapping[str, Any]) -> str:
+    if "error" in told:
+        return f"no {name} beside it: {told['error']}"
+    change = told["difference"]
+    if change is None:
+        return f"no paired difference to {name}: its metric is no mean over users"
+    span = f"[{change['low']:+.4f}, {change['high']:+.4f}]"
+    return f"{change['metric']} minus {name}: {change['mean']:+.4f} {span}, {change['level']:.0%} t interval over users"
 
 
 def _plain(config: Any) -> dict[str, Any]:

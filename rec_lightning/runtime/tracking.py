@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
@@ -86,28 +87,41 @@ def tensorboard(run_dir: str) -> TensorBoardLogger:
         ) from error
 
 
-def log_results(loggers: Sequence[Logger], results: Mapping[str, float], checkpoint: Path | None) -> None:
+def log_results(
+    loggers: Sequence[Logger],
+    results: Mapping[str, float],
+    checkpoint: Path | None,
+    beside: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
     """Final numbers, the result table and the lean checkpoint, to each logger as far as it can hold them.
 
     Args:
         loggers: of the run; they are closed.
         results: flat ``test/ndcg@10`` -> value.
         checkpoint: the lean one; None for a run without.
+        beside: baselines by name with their ``metrics``; columns of the result table.
     """
     for logger in loggers:
         if isinstance(logger, WandbLogger):
-            _log_to_wandb(logger, results, checkpoint)
+            _log_to_wandb(logger, results, checkpoint, beside or {})
         else:
             logger.log_metrics(dict(results))
         logger.finalize("success")
 
 
-def _log_to_wandb(logger: WandbLogger, results: Mapping[str, float], checkpoint: Path | None) -> None:
+def _log_to_wandb(
+    logger: WandbLogger,
+    results: Mapping[str, float],
+    checkpoint: Path | None,
+    beside: Mapping[str, Mapping[str, Any]],
+) -> None:
     import wandb as client
 
     run = logger.experiment
     run.summary.update(dict(results))
-    run.log({"results": client.Table(columns=["metric", "value"], data=[[k, v] for k, v in results.items()])})
+    others = {name: told["metrics"] for name, told in beside.items() if "metrics" in told}
+    rows = [[key, value, *(metrics.get(key) for metrics in others.values())] for key, value in results.items()]
+    run.log({"results": client.Table(columns=["metric", "value", *others], data=rows)})
     if checkpoint is not None:
         artifact = client.Artifact(f"checkpoint-{run.id}", type="model", metadata=dict(results))
         artifact.add_file(str(checkpoint))

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
 from rec_lightning.data.module import RecData
+from rec_lightning.runtime.beside import Beside
 from rec_lightning.runtime.build import build_task, count_parameters, rehearse
 from rec_lightning.runtime.manifest import describe, now, peak_memory_mb
 from rec_lightning.runtime.progress import RunProgress
@@ -42,6 +43,7 @@ class Training:
         self.config = config
         self.data: RecData = instantiate(config.data)
         rehearse(config, self.data.source)
+        self.beside = Beside(config)
         instantiate(config.callbacks)
         ResumePoint(Path("last.ckpt"), config.checkpoint_seconds)
         instantiate(config.trainer, logger=False, enable_checkpointing=False)
@@ -123,9 +125,12 @@ class Training:
                 "rankings.parquet", lambda place: write_rankings(place, ranking, data.sequences, data.catalog)
             )
             self.run_dir.write_json("metrics.json", metrics)
+            cost = self._cost()  # of the run alone
+            beside = {} if self.trainer.fast_dev_run else self.beside.measure(data, ranking)  # type: ignore[attr-defined]
+            self.run_dir.write_json("baselines.json", beside)
             best = self.best if self.best.exists() else None
-            log_results(self.trainer.loggers, metrics, best)
-            self.run_dir.write_json("manifest.json", self.manifest | self._cost() | {"status": "complete"})
+            log_results(self.trainer.loggers, metrics, best, beside)
+            self.run_dir.write_json("manifest.json", self.manifest | cost | {"status": "complete"})
 
     def _cost(self) -> dict[str, Any]:
         point = self.point
