@@ -19,8 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from rec_lightning.contracts import Batch, Sequences
-
-Ints = NDArray[np.int64]
+from rec_lightning.data.windows import Ints, Windows, by_length, by_size, count_windows, cut
 
 
 class TrainBatches:
@@ -29,11 +28,13 @@ class TrainBatches:
     Args:
         sequences: all events; only those with role 0 are read.
         max_length: window length L.
-        batch_size: windows a batch and process.
+        batch_size: windows a batch and process; with ``buckets`` their mean number.
         seed: of the order and of the cuts.
         context: events before a window's first target that are given as input but train nothing, 0..L - 1.
+        buckets: whether windows of about one length go together, about the same number of targets a batch.
         rank: this process, 0..world - 1. Processes get disjoint windows.
-        world: number of processes; a last batch with fewer windows than processes is left out.
+        world: number of processes. Windows too few for one each are left out: without buckets those of the last
+            batch, with buckets only where an epoch has no more.
     """
 
     def __init__(
@@ -43,69 +44,59 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         context: int = 0,
+        buckets: bool = False,
         rank: int = 0,
         world: int = 1,
     ) -> None:
         train = sequences.role == 0
         owner = np.repeat(np.arange(len(sequences.users)), np.diff(sequences.offsets))[train]
         # user u trains on items[begin[u]:begin[u] + count[u]]
-        self.count = np.bincount(owner, minlength=len(sequences.users))
+        count = np.bincount(owner, minlength=len(sequences.users))
         self.begin = sequences.offsets[:-1]
         self.items, self.time = sequences.items, sequences.timestamp
-        if not _leading(train, self.begin, self.count):
-            self.items, self.begin = sequences.items[train], np.cumsum(self.count) - self.count
+        if not _leading(train, self.begin, count):
+            self.items, self.begin = sequences.items[train], np.cumsum(count) - count
             self.time = None if self.time is None else self.time[train]
+        self._targets = np.maximum(count - 1, 0)
         self.max_length, self.batch_size, self.seed, self.context = max_length, batch_size, seed, context
-        self.rank, self.world = rank, world
+        self.buckets, self.rank, self.world = buckets, rank, world
         self.epoch, self.position = 0, 0
 
     @property
     def targets(self) -> int:
         """Targets trained in one epoch by all processes: every training event but each user's first."""
-        return int(self._targets().sum())
+        return int(self._targets.sum())
 
-    def _targets(self) -> Ints:
-        return np.maximum(self.count - 1, 0)
-
-    def windows(self, epoch: int) -> tuple[Ints, Ints, Ints, Ints]:
-        """The windows of an epoch, in shuffled order.
+    def windows(self, epoch: int) -> tuple[Windows, Ints]:
+        """The windows of an epoch of all processes; they depend on seed and epoch only.
 
         Returns:
-            user, first event of the input, number of inputs, and how many of the first inputs have no target;
-            each (W,) int64, W windows. The order of users and the cuts depend on seed and epoch only.
+            the windows in the order of the batches, and where each batch begins and the last one ends:
+            (batches + 1,) int64.
         """
         generator = np.random.default_rng((self.seed, epoch))
-        stride = self.max_length - self.context
-        targets = self._targets()
-        count = -(-targets // stride)
-        # a shift of s makes the first window s targets short; at most the slack, so that the count never changes
-        shift = generator.integers(0, count * stride - targets + 1)
-        user = np.repeat(np.arange(len(targets)), count)
-        nth = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
-        first = np.maximum(nth * stride - shift[user], 0)  # first target of the window, counted in the user
-        last = np.minimum((nth + 1) * stride - shift[user], targets[user])
-        start = np.maximum(first - self.context, 0)
-        order = generator.permutation(len(user))
-        columns = (user, self.begin[user] + start, last - start, first - start)
-        user, begin, length, silent = (column[order] for column in columns)
-        return user, begin, length, silent
+        windows = cut(self.begin, self._targets, self.max_length, self.context, generator)
+        if self.buckets and len(self):
+            order, edges = by_length(windows, len(self), self.world, generator)
+        else:
+            order, edges = by_size(len(windows.user), self.batch_size * self.world, len(self), generator)
+        return windows.take(order), edges
 
     def __len__(self) -> int:
-        targets = self._targets()
-        windows = int((-(-targets // (self.max_length - self.context))).sum())
+        windows = int(count_windows(self._targets, self.max_length - self.context).sum())
         full, rest = divmod(windows, self.batch_size * self.world)
         return full + (rest >= self.world)
 
     def __iter__(self) -> Iterator[Batch]:
         self.load_state_dict(self.state_dict())  # at the end of an epoch: on to the next
-        user, begin, length, silent = self.windows(self.epoch)
-        size = self.batch_size * self.world
+        windows, edges = self.windows(self.epoch)
         for position in range(self.position, len(self)):
-            rows = slice(position * size + self.rank, (position + 1) * size, self.world)
+            rows = np.arange(edges[position] + self.rank, edges[position + 1], self.world)
             self.position = position + 1  # before the yield, so that a checkpoint after the step sees it
-            yield self._gather(user[rows], begin[rows], length[rows], silent[rows])
+            yield self._gather(windows.take(rows))
 
-    def _gather(self, user: Ints, begin: Ints, length: Ints, silent: Ints) -> Batch:
+    def _gather(self, windows: Windows) -> Batch:
+        user, begin, length, silent = windows
         column = np.arange(length.max())
         real = column < length[:, None]  # (B, L)
         event = np.where(real, begin[:, None] + column, 0)

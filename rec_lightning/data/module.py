@@ -31,7 +31,7 @@ class RecData(LightningDataModule):
         source: where the tables come from.
         split: which events train and which are predicted.
         max_length: longest history the model sees, at least 2.
-        batch_size: windows a step and process.
+        batch_size: windows a step and process; with ``buckets`` their mean number.
         eval_batch_size: users ranked at once.
         context: events before a window's first target given as input, 0..max_length - 1.
         seed: of order and cuts.
@@ -40,6 +40,7 @@ class RecData(LightningDataModule):
             of a later part, or ``train``, earlier training events only.
         cache: whether the prepared form is kept under the cache folder and used again.
         privacy: guards by name, run on what the source gives before anything else sees it; null for none.
+        buckets: whether training windows of about one length go together, about the same number of targets a batch.
 
     Raises:
         ValueError: a value out of range.
@@ -58,6 +59,7 @@ class RecData(LightningDataModule):
         inputs: Literal["past", "train"] = "past",
         cache: bool = True,
         privacy: Mapping[str, Guard] | None = None,
+        buckets: bool = True,
     ) -> None:
         super().__init__()
         if max_length < 2:
@@ -78,7 +80,7 @@ class RecData(LightningDataModule):
         self.source, self.split, self.max_length = source, split, max_length
         self.batch_size, self.eval_batch_size, self.context, self.seed = batch_size, eval_batch_size, context, seed
         self.steps, self.inputs, self.cache = dict(prepare or {}), inputs, cache
-        self.guards = dict(privacy or {})
+        self.guards, self.buckets = dict(privacy or {}), buckets
         self._prepared: Prepared | None = None
         self._timed = False
 
@@ -190,7 +192,14 @@ class RecData(LightningDataModule):
         """Shuffled windows of this process."""
         rank, world = _process()
         return TrainBatches(
-            self._events(), self.max_length, self.batch_size, self.seed, self.context, rank=rank, world=world
+            self._events(),
+            self.max_length,
+            self.batch_size,
+            self.seed,
+            self.context,
+            buckets=self.buckets,
+            rank=rank,
+            world=world,
         )
 
     def val_dataloader(self) -> EvalBatches:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import multiprocessing
 import re
+import socket
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 import pytest
 import torch
+import torch.distributed as dist
 
 from rec_lightning.contracts import Tables
 from rec_lightning.data.module import RecData
@@ -93,3 +97,42 @@ def test_times_are_asked_of_data_without() -> None:
     data = RecData(Given([5, 4, 3], timed=False), LeaveOneOut(), max_length=10, cache=False)
     with pytest.raises(ValueError, match=re.escape("reads when events happened, and given tells no time. Name the")):
         data.carry_times()
+
+
+def _share(rank: int, port: int, found: Any) -> None:
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    data = RecData(Given(LENGTHS), LeaveOneOut(), max_length=6, batch_size=4, cache=False)
+    train = [
+        (user * 100 + target)  # an event of a user
+        for batch in data.train_dataloader()
+        for user, row in zip(batch.user.tolist(), batch.target.tolist(), strict=True)
+        for target in row
+        if target
+    ]
+    rows = [
+        user for loader in (data.val_dataloader(), data.test_dataloader()) for b in loader for user in b.user.tolist()
+    ]
+    found.put((train, rows))
+    dist.destroy_process_group()
+
+
+LENGTHS = [3 + (7 * user) % 23 for user in range(31)]
+
+
+def test_two_processes_share_every_target_and_row() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    found = context.Queue()
+    children = [context.Process(target=_share, args=(rank, port, found)) for rank in range(2)]
+    for child in children:
+        child.start()
+    parts = [found.get(timeout=120) for _ in children]
+    for child in children:
+        child.join(30)
+    train, rows = (Counter(a) + Counter(b) for a, b in zip(*parts, strict=True))
+    # item n + 1 is a user's event n; its last two events are targets of validation and test
+    assert train == Counter(user * 100 + n + 1 for user, count in enumerate(LENGTHS) for n in range(1, count - 2))
+    assert rows == Counter(dict.fromkeys(range(31), 2))
+    assert all(part[0] and part[1] for part in parts)

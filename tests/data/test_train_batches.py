@@ -23,6 +23,7 @@ class Case(NamedTuple):
     batch_size: int
     seed: int
     epoch: int
+    buckets: bool
 
 
 @st.composite
@@ -36,11 +37,13 @@ def cases(draw: st.DrawFn) -> Case:
     offsets = np.cumsum([0, *total])
     sequences = Sequences(np.arange(1, offsets[-1] + 1), offsets, role, pl.Series(range(len(lengths))))
     context, batch_size = draw(st.integers(0, max_length - 1)), draw(st.integers(1, 7))
-    return Case(sequences, lengths, max_length, context, batch_size, draw(st.integers(0, 99)), draw(st.integers(0, 4)))
+    seed, epoch, buckets = draw(st.integers(0, 99)), draw(st.integers(0, 4)), draw(st.booleans())
+    return Case(sequences, lengths, max_length, context, batch_size, seed, epoch, buckets)
 
 
 def build(case: Case, rank: int = 0, world: int = 1) -> TrainBatches:
-    batches = TrainBatches(case.sequences, case.max_length, case.batch_size, case.seed, case.context, rank, world)
+    options = (case.max_length, case.batch_size, case.seed, case.context, case.buckets, rank, world)
+    batches = TrainBatches(case.sequences, *options)
     batches.load_state_dict({"epoch": case.epoch, "position": 0})
     return batches
 
@@ -75,7 +78,8 @@ def test_windows_are_consecutive_events_of_one_user_and_right_padded(case: Case)
     seen = list(batches)
     assert len(seen) == len(batches)
     for batch in seen:
-        assert 1 <= len(batch) <= case.batch_size
+        assert len(batch) >= 1
+        assert case.buckets or len(batch) <= case.batch_size
         assert batch.history.shape == batch.target.shape == (len(batch), int(batch.length.max()))
         assert batch.history.dtype == batch.target.dtype == batch.length.dtype == batch.user.dtype == torch.int64
         for user, history, length, target in zip(batch.user, batch.history, batch.length, batch.target, strict=True):
@@ -100,10 +104,11 @@ def test_processes_share_the_windows(case: Case, world: int) -> None:
     assert len({len(part) for part in parts}) == 1
     found = sum((targets(part) for part in parts), Counter[int]())
     assert max(found.values(), default=1) == 1
-    windows = len(parts[0].windows(case.epoch)[0])
+    windows = len(parts[0].windows(case.epoch)[0].user)
     left_out = wanted(case) - found
     assert not found - wanted(case)
-    if windows % (case.batch_size * world) in (0, *range(world, case.batch_size * world)):
+    together = case.buckets and windows >= world
+    if together or windows % (case.batch_size * world) in (0, *range(world, case.batch_size * world)):
         assert not left_out
     else:  # fewer windows than processes were left
         assert sum(left_out.values()) <= (world - 1) * case.max_length
@@ -144,14 +149,15 @@ def long(make_sequences: Callable[..., Sequences]) -> Sequences:
 
 def test_epochs_cut_and_shuffle_differently(long: Sequences) -> None:
     batches = TrainBatches(long, max_length=8, batch_size=4, seed=0)
-    cuts = [{(int(u), int(b)) for u, b in zip(*batches.windows(epoch)[:2], strict=True)} for epoch in range(6)]
+    cuts = [{(int(u), int(b)) for u, b in zip(*batches.windows(epoch)[0][:2], strict=True)} for epoch in range(6)]
     assert len({frozenset(cut) for cut in cuts}) > 1
-    orders = [batches.windows(epoch)[0].tolist() for epoch in range(3)]
+    orders = [batches.windows(epoch)[0].user.tolist() for epoch in range(3)]
     assert orders[0] != orders[1] != orders[2]
 
 
-def test_seed_decides(long: Sequences) -> None:
-    one, same, other = (TrainBatches(long, 8, 4, seed) for seed in (1, 1, 2))
+@pytest.mark.parametrize("buckets", [False, True])
+def test_seed_decides(buckets: bool, long: Sequences) -> None:
+    one, same, other = (TrainBatches(long, 8, 4, seed, buckets=buckets) for seed in (1, 1, 2))
     assert all(equal(a, b) for a, b in zip(one, same, strict=True))
     assert not all(equal(a, b) for a, b in zip(one, other, strict=True) if a.history.shape == b.history.shape)
 
