@@ -27,6 +27,7 @@ VERBS = {
     "report": "rec_lightning.report",
     "audit": "rec_lightning.audit",
     "evaluate": "rec_lightning.evaluate",
+    "forget": "rec_lightning.forget",
 }
 
 EXAMPLES = """Examples:

@@ -22,15 +22,21 @@ from pathlib import Path
 from rec_lightning.contracts import Guard, Source, Split, Step
 from rec_lightning.downloads import cache_dir
 
+ERASING = ".erasing-"  # before the name of a folder that is being deleted
 
-def key_of(source: Source, guards: Mapping[str, Guard], steps: Mapping[str, Step], split: Split) -> str:
+
+def key_of(
+    source: Source, guards: Mapping[str, Guard], steps: Mapping[str, Step], split: Split, left_out: str = ""
+) -> str:
     """sha256 over all that decides the prepared form.
+
+    ``left_out`` is the mark of the list of people who must not come in.
 
     Raises:
         ValueError: a guard, a step or the split does not tell its options.
         OSError: the source's files are not there.
     """
-    told = [type(source).__qualname__, source.identity(), _told(split)]
+    told = [type(source).__qualname__, source.identity(), _told(split), left_out]
     told += [f"{name}={_told(part)}" for group in (guards, steps) for name, part in group.items()]
     told += sorted(
         {
@@ -63,7 +69,12 @@ def _code(file: Path) -> str:
 
 def place_of(key: str) -> Path:
     """Where the data of a key are kept; may not exist yet."""
-    return cache_dir() / "prepared" / key[:24]
+    return prepared_dir() / key[:24]
+
+
+def prepared_dir() -> Path:
+    """Where all prepared data are kept; may not exist yet."""
+    return cache_dir() / "prepared"
 
 
 @contextmanager

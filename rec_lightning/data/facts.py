@@ -19,6 +19,8 @@ class Facts:
         leaks: what the split lets training know; empty when nothing.
         users, items, interactions: left.
         roles: events that train, validate, test and are input only.
+        origin: kind and content of the source, as a digest.
+        forgotten: people on the list of those who must be left out, when the data were prepared.
     """
 
     name: str
@@ -34,3 +36,5 @@ class Facts:
     items: int
     interactions: int
     roles: list[int]
+    origin: str = ""
+    forgotten: int = 0

@@ -21,6 +21,7 @@ from rec_lightning.data.cache import filling, key_of, place_of
 from rec_lightning.data.facts import Facts
 from rec_lightning.data.preparation.apply import apply_steps
 from rec_lightning.data.prepared import Prepared, open_prepared
+from rec_lightning.data.suppression import Suppression, origin_of
 from rec_lightning.data.tables import fingerprint, to_sequences
 
 
@@ -94,21 +95,22 @@ class RecData(LightningDataModule):
         """
         if self._prepared is not None:
             return
+        suppression = Suppression(origin_of(self.source))
         if not self.cache:
-            self._prepared = self._make("")
+            self._prepared = self._make("", suppression)
             return
-        key = key_of(self.source, self.guards, self.steps, self.split)
+        key = key_of(self.source, self.guards, self.steps, self.split, suppression.mark)
         found = open_prepared(place_of(key))
         if found is None:
-            made = self._make(key)
+            made = self._make(key, suppression)
             with filling(place_of(key)) as folder:
                 made.save(folder)
             found = open_prepared(place_of(key))
         assert found is not None
         self._prepared = found
 
-    def _make(self, key: str) -> Prepared:
-        read = self.source.fetch()
+    def _make(self, key: str, suppression: Suppression) -> Prepared:
+        read = suppression.drop(self.source.fetch())
         for guard in self.guards.values():
             read = guard(read)
         events, report = apply_steps(read.interactions, self.steps, read.name)
@@ -130,6 +132,8 @@ class RecData(LightningDataModule):
             items=catalog.size,
             interactions=len(sequences.items),
             roles=np.bincount(sequences.role, minlength=4).tolist(),
+            origin=suppression.origin,
+            forgotten=len(suppression),
         )
         return Prepared(facts, sequences, catalog, read)
 

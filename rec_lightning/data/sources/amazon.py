@@ -96,6 +96,10 @@ class AmazonReviews:
         files = [_found(path) for path in (self.path, self.metadata) if path is not None]
         return f"{self.release} {self.max_broken} {len(files)} {content_of(files)}"
 
+    def origin(self) -> str:
+        """The content of the reviews, however they are read."""
+        return content_of([_found(self.path)])
+
     def fetch(self) -> Tables:
         """The canonical tables.
 

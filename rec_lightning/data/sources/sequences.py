@@ -74,6 +74,10 @@ class SequenceFiles:
         places = [_found(path) for path in (*self.files.values(), self.items) if path is not None]
         return f"{list(self.files)} {self.fields} {self.lists} {self.name} {content_of(places)}"
 
+    def origin(self) -> str:
+        """The content of the sequences, however they are read."""
+        return content_of([_found(path) for path in self.files.values()])
+
     def fetch(self) -> Tables:
         """The canonical tables; ``part`` tells the file where there are several.
 

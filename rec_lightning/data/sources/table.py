@@ -92,6 +92,10 @@ class Table:
         options = (self.columns, self.item_fields, self.user_fields, self.time, self.max_broken, self.name)
         return f"{options} {content_of(files)}"
 
+    def origin(self) -> str:
+        """The content of the interactions, however they are read."""
+        return content_of(find_files(self.path))
+
     def fetch(self) -> Tables:
         """The canonical tables.
 

@@ -1,0 +1,100 @@
+"""Forget people: erase them from prepared data, leave them out for good, list the runs that may have seen them.
+
+users=a,b,c or users=@file (one a line) names ids as in the source of data=.... Prepared data that hold them are
+removed, and preparing the same source again leaves them out. Weights that saw them keep what they learnt, and rankings
+and the source's own files stay: the runs are listed, so that they can be deleted or trained again. Leaves
+forgotten.json, without ids, in run_dir. A killed command is ended by the same line.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rec_lightning.runtime.composition import compose
+from rec_lightning.runtime.refusal import refusing
+
+if TYPE_CHECKING:
+    from rec_lightning.data.erase import Forgotten
+
+
+def run(overrides: list[str]) -> int:
+    """Compose, check, erase, list, write.
+
+    Args:
+        overrides: ``option=value`` or ``group=choice``.
+
+    Raises:
+        Refusal: the input cannot work; nothing was erased.
+    """
+    with refusing():
+        if not any(text.startswith("data=") for text in overrides):
+            raise ValueError("forget erases, so the data set must be named. Set data=<choice>.")
+        config = compose("forget", [_quoted(text) for text in overrides])
+
+        from hydra.utils import instantiate
+
+        from rec_lightning.data.erase import forget
+        from rec_lightning.runtime.check import check_signatures
+
+        check_signatures(config)
+        if config.unknown not in ("refuse", "count"):
+            raise ValueError(f"unknown must be refuse or count, got {config.unknown}. Set unknown.")
+        runs = Path(config.runs).expanduser()
+        if not runs.is_dir():
+            raise ValueError(f"runs must be a folder, and {runs} is none. Set runs.")
+        done = forget(instantiate(config.data), _users(config.users), runs, config.unknown)
+        page = Path(config.run_dir).expanduser() / "forgotten.json"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(json.dumps(asdict(done), indent=2) + "\n")
+    _show(done)
+    print(page)
+    return 0
+
+
+def _quoted(text: str) -> str:
+    # a,b,c is a sweep to Hydra, and 007 or 1e5 a number
+    key, _, value = text.partition("=")
+    return text if key != "users" or value[:1] in "['\"" else f"users='{value}'"
+
+
+def _users(given: object) -> list[str]:
+    if isinstance(given, str) and given.startswith("@"):
+        lines = Path(given[1:]).expanduser().read_text(encoding="utf8").splitlines()
+        return [line.strip() for line in lines if line.strip()]
+    parts = given.split(",") if isinstance(given, str) else list(given)  # type: ignore[call-overload]
+    return [str(part).strip() for part in parts if str(part).strip()]
+
+
+def _show(done: Forgotten) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    told = Table(title=f"Forgotten: {escape(done.data)}", title_justify="left", show_header=False)
+    for name, value in (
+        ("users asked for", done.asked),
+        ("left out before", done.already),
+        ("not in the source", done.unknown),
+        ("prepared folders removed", len(done.entries)),
+        ("left out from now on", done.suppressed),
+        ("manifests that cannot be read", len(done.unreadable)),
+    ):
+        told.add_row(name, f"{value:,}")
+    runs = Table(
+        "run",
+        "status",
+        "users",
+        "in rankings",
+        "checkpoints",
+        title="Runs that may have seen them: delete or train again",
+        title_justify="left",
+    )
+    for seen in done.runs:
+        runs.add_row(escape(seen.run), seen.status, str(seen.users), str(seen.ranked), str(len(seen.checkpoints)))
+    console = Console()
+    console.print(told)
+    if done.runs:
+        console.print(runs)
