@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rec_lightning.backbones.dropout import Dropout
+from rec_lightning.backbones.last import picked, put_back
 from rec_lightning.contracts import Batch
 
 # B batch, L length, D width, H heads
@@ -106,10 +107,12 @@ class BERT4Rec(nn.Module):
         x = torch.where(asked.unsqueeze(2), self.mask, F.pad(item_vectors, (0, 0, 0, 1)))
         x = self.dropout(self.input_norm(x + self.position.weight[: length + 1]))
         visible = (asked | (place < own))[:, None, None]  # (B, 1, 1, L + 1) as keys
-        for block in self.blocks:
+        *lower, top = self.blocks
+        for block in lower:
             x = block(x, visible)
-        out: Tensor = self.output_norm(F.gelu(self.output(x)))
-        return out[:, 1:]
+        at = None if batch.target.ndim == 2 else batch.length  # in evaluation nothing else is made by the top
+        out = self.output_norm(F.gelu(self.output(top(x, visible, at))))
+        return put_back(out, at, length + 1)[:, 1:]
 
 
 class Block(nn.Module):
@@ -123,12 +126,13 @@ class Block(nn.Module):
         self.attention_norm, self.ffn_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, visible: Tensor) -> Tensor:
-        """(B, L, D), (B, 1, 1, L) bool -> (B, L, D)."""
-        b, n, d = x.shape
-        q, k, v = (layer(x).view(b, n, self.heads, -1).transpose(1, 2) for layer in (self.query, self.key, self.value))
+    def forward(self, x: Tensor, visible: Tensor, at: Tensor | None = None) -> Tensor:
+        """(B, L, D), (B, 1, 1, L) bool -> (B, L, D), or with the place (B,) that is wanted (B, 1, D)."""
+        b, _, d = x.shape
+        given = self.query(picked(x, at)), self.key(x), self.value(x)
+        q, k, v = (part.view(b, -1, self.heads, d // self.heads).transpose(1, 2) for part in given)
         drop = self.drop if self.training else 0.0
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=drop)  # (B, H, L, D / H)
-        x = self.attention_norm(x + self.dropout(self.out(mixed.transpose(1, 2).reshape(b, n, d))))
+        x = self.attention_norm(picked(x, at) + self.dropout(self.out(mixed.transpose(1, 2).reshape(b, -1, d))))
         out: Tensor = self.ffn_norm(x + self.dropout(self.down(F.gelu(self.up(x)))))
         return out

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rec_lightning.backbones.dropout import Dropout
+from rec_lightning.backbones.last import asked_place, picked, put_back
 from rec_lightning.contracts import Batch
 
 # B batch, L length, D width, H heads
@@ -95,10 +96,11 @@ class HSTU(nn.Module):
             raise ValueError(f"a history of {length} is longer than max_length {self.max_length}. Set max_length.")
         bucket = self._buckets(batch) if self.needs_time else None  # (B, L, L)
         x: Tensor = self.dropout(item_vectors + self.position.weight[:length])
-        for block in self.blocks:
+        *lower, top = self.blocks
+        for block in lower:
             x = block(x, bucket)
-        out: Tensor = self.output_norm(x)
-        return out
+        at = asked_place(batch)
+        return put_back(self.output_norm(top(x, bucket, at)), at, length)
 
     def _buckets(self, batch: Batch) -> Tensor:
         if batch.time is None or (self.asked and batch.target_time is None):
@@ -131,19 +133,23 @@ class Block(nn.Module):
         self.places = nn.Parameter(0.02 * torch.randn(max_length))  # by the distance in places
         self.times = nn.Parameter(0.02 * torch.randn(BUCKETS)) if time else None
 
-    def forward(self, x: Tensor, bucket: Tensor | None) -> Tensor:
-        """(B, L, D), (B, L, L) or None -> (B, L, D)."""
+    def forward(self, x: Tensor, bucket: Tensor | None, at: Tensor | None = None) -> Tensor:
+        """(B, L, D), (B, L, L) or None -> (B, L, D), or with the place (B,) that is wanted (B, 1, D)."""
         b, n, d = x.shape
         normed = self.input_norm(x)
-        u, v, q, k = (F.silu(layer(normed)) for layer in (self.gate, self.value, self.query, self.key))
-        v, q, k = (part.view(b, n, self.heads, -1).transpose(1, 2) for part in (v, q, k))
+        wanted = picked(normed, at)
+        u, v, q, k = (
+            F.silu(part) for part in (self.gate(wanted), self.value(normed), self.query(wanted), self.key(normed))
+        )
+        v, q, k = (part.view(b, -1, self.heads, d // self.heads).transpose(1, 2) for part in (v, q, k))
         place = torch.arange(n, device=x.device)
-        ago = place.unsqueeze(1) - place  # (L, L), negative for later items
+        ago = (place if at is None else at).unsqueeze(1) - place  # (L, L) or (B, L), negative for later items
+        ago = ago.unsqueeze(0 if at is None else 1).unsqueeze(1)  # (1, 1, L, L) or (B, 1, 1, L)
         bias = self.places[ago.clamp(min=0)]
         if bucket is not None and self.times is not None:
-            bias = (bias + F.embedding(bucket, self.times.unsqueeze(1)).squeeze(3)).unsqueeze(1)  # (B, 1, L, L)
+            bias = bias + F.embedding(picked(bucket, at), self.times.unsqueeze(1)).squeeze(3).unsqueeze(1)
         weight = F.silu(q @ k.transpose(2, 3) + bias) / self.max_length  # (B, H, L, L)
         mixed = torch.where(ago >= 0, weight, 0.0) @ v
-        mixed = self.attention_norm(mixed.transpose(1, 2).reshape(b, n, d))
-        out: Tensor = x + self.out(self.dropout(mixed * u))
+        mixed = self.attention_norm(mixed.transpose(1, 2).reshape(b, -1, d))
+        out: Tensor = picked(x, at) + self.out(self.dropout(mixed * u))
         return out

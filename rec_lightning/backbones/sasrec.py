@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rec_lightning.backbones.dropout import Dropout, dropout
+from rec_lightning.backbones.last import asked_place, picked, put_back
 from rec_lightning.contracts import Batch
 
 # B batch, L length, D width, H heads
@@ -87,6 +88,8 @@ class SASRec(nn.Module):
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D); the states at padded positions mean nothing.
 
+        In evaluation only the last real one is made.
+
         Raises:
             ValueError: L is longer than ``max_length``.
         """
@@ -95,10 +98,11 @@ class SASRec(nn.Module):
             raise ValueError(f"a history of {length} is longer than max_length {self.max_length}. Set max_length.")
         x = item_vectors + self.position.weight[:length]
         x = self.dropout(self.input_norm(x))
-        for block in self.blocks:
+        *lower, top = self.blocks
+        for block in lower:
             x = block(x)
-        out: Tensor = self.output_norm(x)
-        return out
+        at = asked_place(batch)
+        return put_back(self.output_norm(top(x, at)), at, length)
 
 
 class Block(nn.Module):
@@ -111,13 +115,13 @@ class Block(nn.Module):
         self.attention_norm, self.ffn_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.dropout, self.pre = Dropout(dropout), pre
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, L, D) -> (B, L, D)."""
+    def forward(self, x: Tensor, at: Tensor | None = None) -> Tensor:
+        """(B, L, D) -> (B, L, D), or with the place (B,) that is wanted (B, 1, D)."""
         if self.pre:
-            x = x + self.dropout(self.attention(self.attention_norm(x)))
+            x = picked(x, at) + self.dropout(self.attention(self.attention_norm(x), at))
             x = x + self.dropout(self.ffn(self.ffn_norm(x)))
         else:
-            x = self.attention_norm(x + self.dropout(self.attention(x)))
+            x = self.attention_norm(picked(x, at) + self.dropout(self.attention(x, at)))
             x = self.ffn_norm(x + self.dropout(self.ffn(x)))
         return x
 
@@ -130,15 +134,19 @@ class CausalAttention(nn.Module):
         self.heads, self.drop = heads, dropout
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, L, D) -> (B, L, D)."""
+    def forward(self, x: Tensor, at: Tensor | None = None) -> Tensor:
+        """(B, L, D) -> (B, L, D), or with the place (B,) that is wanted (B, 1, D)."""
         b, n, d = x.shape
-        q, k, v = (layer(x).view(b, n, self.heads, -1).transpose(1, 2) for layer in (self.query, self.key, self.value))
-        if self.training and self.drop:
+        given = self.query(picked(x, at)), self.key(x), self.value(x)
+        q, k, v = (part.view(b, -1, self.heads, d // self.heads).transpose(1, 2) for part in given)
+        if self.training and self.drop and at is None:
             mixed = attend_with_dropout(q, k, v, self.drop)
-        else:
+        elif at is None:
             mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, H, L, D / H)
-        out: Tensor = self.out(mixed.transpose(1, 2).reshape(b, n, d))
+        else:
+            visible = torch.arange(n, device=x.device) <= at[:, None, None, None]  # (B, 1, 1, L)
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=visible)  # (B, H, 1, D / H)
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(b, -1, d))
         return out
 
 

@@ -139,6 +139,28 @@ def test_padding_and_its_width_and_the_others_never_change_a_real_state(
         )
 
 
+@pytest.mark.parametrize("choice", CAUSAL)
+def test_evaluation_gives_the_last_state_of_training(choice: str, made: Made, batch: Make, vectors: Tensor) -> None:
+    backbone, many = made(choice), batch([8, 3, 1, 5], 30)
+    row, last = torch.arange(4), many.length - 1
+    whole = states(backbone, many, vectors)
+    assert many.target_time is not None
+    asked = replace(many, target=many.target[row, last], target_time=many.target_time[row, last])
+    found = states(backbone, asked, vectors)
+    assert found.shape == whole.shape
+    assert torch.allclose(found[row, last], whole[row, last], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("choice", ["sasrec", "bert4rec", "hstu"])
+def test_evaluation_asks_the_topmost_block_for_one_place(choice: str, made: Made, batch: Make, vectors: Tensor) -> None:
+    backbone, many = made(choice), batch([8, 3], 30)
+    seen = list[int]()
+    backbone.trunk[-1].register_forward_hook(lambda *given: seen.append(given[-1].shape[1]))  # type: ignore[index, operator]
+    states(backbone, many, vectors)
+    states(backbone, replace(many, target=many.target[:, 0], target_time=many.target[:, 0]), vectors)
+    assert seen == [9 if choice == "bert4rec" else 8, 1]
+
+
 @pytest.mark.parametrize("choice", BACKBONES)
 def test_an_empty_history_has_a_finite_state_and_disturbs_nobody(
     choice: str, made: Made, batch: Make, vectors: Tensor
