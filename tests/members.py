@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
+import numpy as np
+import polars as pl
 from hydra.utils import instantiate
 
+from rec_lightning.contracts import Catalog
 from rec_lightning.runtime.composition import compose, conf_dir
 from rec_lightning.runtime.options import is_choice
 
@@ -28,3 +32,18 @@ def composed(group: str, choice: str, *overrides: str, root: str = "train") -> A
 def member(group: str, choice: str, *overrides: str, root: str = "train") -> Any:
     """One choice, made as a run would make it."""
     return instantiate(composed(group, choice, *overrides, root=root))
+
+
+def backbone(choice: str, language_model: Callable[..., str], *overrides: str) -> Any:
+    """One backbone with a tiny language model wherever one is asked for, and ten users for one that knows them."""
+    model = composed("backbone", choice).get("trunk", {}).get("model")
+    tiny = [f"backbone.trunk.model={language_model('llama')}"] if model else []
+    made = member("backbone", choice, *tiny, *overrides)
+    return made(catalog=ten_people()) if isinstance(made, partial) else made
+
+
+def ten_people() -> Catalog:
+    """No items, and ten users with the columns of MovieLens."""
+    columns = {"gender": ["F", "M"] * 5, "occupation": ["nurse"] * 5 + ["cook"] * 5, "age": list(range(20, 30))}
+    users = pl.DataFrame({"user": [f"u{n}" for n in range(10)], **columns})
+    return Catalog(pl.DataFrame({"item": []}, schema={"item": pl.String}), np.zeros(1, np.int64), users)

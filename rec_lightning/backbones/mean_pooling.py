@@ -3,7 +3,7 @@
 Paper: P. Covington, J. Adams and E. Sargin, "Deep Neural Networks for YouTube Recommendations", RecSys 2016,
 https://doi.org/10.1145/2959100.2959190, whose candidate model feeds the mean of watched videos to a feed-forward net.
 What differs: every position is trained, each on the mean up to itself; older items may count less by a factor
-``decay`` a step; no features of the user yet.
+``decay`` a step; no features of the user, which ``two_tower`` adds.
 
 Relations: it sees no order (with ``decay`` 1), so what ``sasrec`` adds to it is what order is worth.
 """
@@ -70,9 +70,14 @@ class MeanPooling(nn.Module):
 
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D); the states at padded positions mean nothing."""
-        place = torch.arange(item_vectors.shape[1], device=item_vectors.device)
-        age = place.unsqueeze(1) - place  # (L, L), negative for later items
-        weight = torch.where(age >= 0, self.decay ** age.clamp(min=0), 0.0)
-        mean = weight / weight.sum(1, keepdim=True) @ self.dropout(item_vectors)
+        mean = running_mean(self.dropout(item_vectors), self.decay)
         out: Tensor = mean + self.net(mean)
         return out
+
+
+def running_mean(x: Tensor, decay: float) -> Tensor:
+    """(B, L, D) -> (B, L, D), at each position the mean up to it, an item ``decay`` times as heavy as the next one."""
+    place = torch.arange(x.shape[1], device=x.device)
+    age = place.unsqueeze(1) - place  # (L, L), negative for later items
+    weight = torch.where(age >= 0, decay ** age.clamp(min=0), 0.0)
+    return weight / weight.sum(1, keepdim=True) @ x

@@ -6,6 +6,8 @@ device), so that a combination that cannot work is refused in seconds, then for 
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from hydra.utils import instantiate
 from lightning import LightningModule
@@ -31,6 +33,7 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
     # "items" by key: the attribute is a method of every mapping
     items = instantiate(config["items"])(catalog=catalog)
     backbone = instantiate(config.backbone)
+    backbone = backbone(catalog=catalog) if isinstance(backbone, partial) else backbone  # one that knows the users
     tuning = instantiate(config.tuning)
     apply(tuning, {"items": items, "backbone": backbone})
     loss = instantiate(config.loss)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from rec_lightning.contracts import Backbone, Batch
-from tests.members import composed, member, members
+from tests.members import backbone as members_backbone
+from tests.members import members
 
 BACKBONES = members("backbone")
 CAUSAL = [choice for choice in BACKBONES if choice != "bert4rec"]  # those that are asked for every target at once
@@ -24,10 +25,7 @@ def made(language_model: Callable[..., str]) -> Made:
 
     def make(choice: str) -> Backbone:
         torch.manual_seed(0)
-        trunk = composed("backbone", choice).get("trunk", {})
-        backbone: Backbone = member(
-            "backbone", choice, *[f"backbone.trunk.model={language_model('llama')}"] * ("model" in trunk)
-        )
+        backbone: Backbone = members_backbone(choice, language_model)
         assert isinstance(backbone, nn.Module)
         for parameter in backbone.parameters():  # so that zero initial values hide nothing
             if parameter.ndim == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from rec_lightning.tasks.sequence import SequenceTask
 from rec_lightning.tuning.apply import apply
 from rec_lightning.tuning.frozen import Frozen
 from rec_lightning.tuning.lora import Lora
-from tests.members import composed, member, members
+from tests.members import backbone, composed, member, members
 
 N = 30
 
@@ -98,15 +99,20 @@ def test_ten_users_are_learnt_by_heart_with_every_loss(choice: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("choice", members("backbone"))
-def test_ten_users_are_learnt_by_heart_with_every_backbone(choice: str, tmp_path: Path) -> None:
+def test_ten_users_are_learnt_by_heart_with_every_backbone(
+    choice: str, tmp_path: Path, language_model: Callable[..., str]
+) -> None:
     seed_everything(0, verbose=False)
     sequences = ten_users()
     known = Sequences(
         sequences.items, sequences.offsets, np.tile(np.array([0] * 5 + [1, 2, 2], np.int8), 10), sequences.users
     )
     torch.manual_seed(0)
-    backbone = member("backbone", choice, "backbone.dropout=0.0")
-    learner, fit = task(backbone=backbone, lr=0.005), trainer(tmp_path, 300)
+    inner = composed("backbone", choice).get("trunk", {})
+    quiet = ["backbone.dropout=0.0", *["backbone.trunk.dropout=0.0"] * ("dropout" in inner)]
+    learner, fit = task(backbone=backbone(choice, language_model, *quiet), lr=0.005), trainer(tmp_path, 300)
+    if learner.needs_time:
+        sequences, known = (replace(s, timestamp=60 * np.arange(80)) for s in (sequences, known))
     fit.fit(learner, TrainBatches(sequences, 8, 10, seed=0))
     (found,) = fit.validate(learner, EvalBatches(known, 1, 8, 10), verbose=False)
     assert found["val/hr@1"] > 0.85
