@@ -1,5 +1,5 @@
-"""Writes a study's outcome into its folder: ``results.json``, ``table.md``, ``comparison.png`` and
-``.svg``, ``report.html``.
+"""Writes a study's outcome into its folder: ``results.json``, ``table.md``, ``.tex`` and ``.csv``,
+``comparison.png`` and ``.svg``, ``report.html``.
 
 Relations: what is written comes from ``comparison``, ``figure`` and ``report``.
 """
@@ -18,8 +18,10 @@ from rec_lightning.studies.comparison import LEVEL, Comparison, Failure, Line, M
 from rec_lightning.studies.drawing import write_figure
 from rec_lightning.studies.figure import comparison_figure
 from rec_lightning.studies.findings import findings
+from rec_lightning.studies.latex import latex_table
 from rec_lightning.studies.markdown import markdown_table
 from rec_lightning.studies.report import report_page
+from rec_lightning.studies.sheet import csv_table
 from rec_lightning.studies.wording import caution, protocol
 
 
@@ -38,6 +40,8 @@ def publish(comparison: Comparison, folder: Path) -> Path:
     if comparison.lines:
         write_figure(comparison_figure(comparison), folder / "comparison")
     (folder / "table.md").write_text(markdown_table(comparison), encoding="utf-8")
+    (folder / "table.tex").write_text(latex_table(comparison), encoding="utf-8")
+    (folder / "table.csv").write_text(csv_table(comparison), encoding="utf-8")
     path = folder / "report.html"
     path.write_text(report_page(comparison), encoding="utf-8")
     return path

@@ -10,13 +10,16 @@ from html import escape
 from statistics import fmean
 
 from rec_lightning.studies.comparison import Comparison, Failure, Line, Missing
+from rec_lightning.studies.critical import critical_figure
 from rec_lightning.studies.curves import curves_figure
 from rec_lightning.studies.drawing import inline_svg
 from rec_lightning.studies.figure import comparison_figure
 from rec_lightning.studies.findings import findings
 from rec_lightning.studies.formats import NOTHING, change, change_span, ending, metric_label, score, seconds, span
+from rec_lightning.studies.levels import levels_figure
 from rec_lightning.studies.manifest import Manifest
 from rec_lightning.studies.page import Cell, facts, page, paragraph, section, sortable
+from rec_lightning.studies.pareto import pareto_figure
 from rec_lightning.studies.wording import (
     caution,
     cost,
@@ -49,7 +52,7 @@ def report_page(comparison: Comparison) -> str:
     if comparison.lines:
         label = f"{study.title}: means and 95 % intervals of {len(comparison.lines)} rows, as in the table"
         parts.append(section("Picture", inline_svg(comparison_figure(comparison), label)))
-        parts += _curves(comparison)
+        parts += _pictures(comparison)
     if tried := searched(comparison):
         parts.append(section("Chosen on validation", *map(paragraph, tried)))
     if comparison.failures:
@@ -108,12 +111,16 @@ def _failed_cells(missing: Missing, columns: int) -> list[Cell]:
     return [Cell(missing.spec.name, missing.spec.verb, missing.spec.name), Cell("no result", style="bad"), *empty]
 
 
-def _curves(comparison: Comparison) -> list[str]:
-    figure = curves_figure(comparison)
-    if figure is None:
-        return []
-    label = f"{metric_label(comparison.study.primary)} on the validation users by epoch"
-    return [section("Learning curves", inline_svg(figure, label))]
+def _pictures(comparison: Comparison) -> list[str]:
+    """Pictures that a study may not have what they need for."""
+    metric = metric_label(comparison.study.primary)
+    drawn = (
+        ("By factor", levels_figure(comparison), f"{metric} by level of each factor"),
+        ("Learning curves", curves_figure(comparison), f"{metric} on the validation users by epoch"),
+        ("Quality against cost", pareto_figure(comparison), f"{metric} against parameters, time and memory"),
+        ("Critical differences", critical_figure(comparison), f"average rank of each row by {metric}"),
+    )
+    return [section(heading, inline_svg(figure, label)) for heading, figure, label in drawn if figure is not None]
 
 
 def _failure(failure: Failure) -> str:

@@ -35,7 +35,8 @@ class Row:
         ranks: (U,) exact rank of each user's target, 1 is best.
         metrics: as the run logged them, by key as ``test/ndcg@10``.
         manifest: what the run says about itself.
-        history: columns ``epoch, key, value``; None when the run left none.
+        history: columns ``epoch, key, value``, from ``history.csv`` or what ``logger=csv`` wrote; None when the run
+            left none.
     """
 
     folder: Path
@@ -63,7 +64,7 @@ def read_row(folder: Path, metrics: Sequence[str]) -> Row:
     ranks = rankings["rank"].cast(pl.Int64).to_numpy()
     for metric in metrics:
         _agree(folder, metric, logged, float(per_user(metric, ranks).mean()))
-    return Row(folder, rankings["user"], rankings["target"], ranks, logged, manifest, _history(folder / "history.csv"))
+    return Row(folder, rankings["user"], rankings["target"], ranks, logged, manifest, _history(folder))
 
 
 def _rankings(path: Path) -> pl.DataFrame:
@@ -94,11 +95,24 @@ def _agree(folder: Path, metric: str, logged: Mapping[str, float], exact: float)
         )
 
 
-def _history(path: Path) -> pl.DataFrame | None:
+def _history(folder: Path) -> pl.DataFrame | None:
+    path = folder / "history.csv"
     if not path.is_file():
-        return None
+        return _logged(folder / "csv" / "metrics.csv")
     schema = {"epoch": pl.Int64, "key": pl.String, "value": pl.Float64}
     try:
         return pl.read_csv(path, schema_overrides=schema).select(*schema)
     except pl.exceptions.PolarsError as error:
         raise ValueError(f"{path}: must have the columns {', '.join(schema)}, got: {error}.") from error
+
+
+def _logged(path: Path) -> pl.DataFrame | None:
+    """What ``logger=csv`` wrote, one line a step and a column a key, as a history of what was validated."""
+    if not path.is_file():
+        return None
+    table = pl.read_csv(path, infer_schema_length=None)
+    keys = [key for key in table.columns if key.startswith("val/")]
+    if "epoch" not in table.columns or not keys:
+        return None
+    long = table.select("epoch", *keys).cast(pl.Float64).unpivot(keys, index="epoch", variable_name="key")
+    return long.drop_nulls("value").select(pl.col("epoch").cast(pl.Int64), "key", "value")

@@ -49,7 +49,8 @@ def test_from_the_rows_to_the_report(study: Study, tmp_path: Path, fake: Command
     assert text.splitlines()[-1] == f"report: {folder / 'report.html'}"
     assert {path.name for path in folder.iterdir()} == {
         "popularity", "ease", "sasrec-ids-text",
-        "store.json", "results.json", "table.md", "comparison.png", "comparison.svg", "report.html",
+        "store.json", "results.json", "table.md", "table.tex", "table.csv",
+        "comparison.png", "comparison.svg", "report.html",
     }  # fmt: skip
 
 

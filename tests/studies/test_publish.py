@@ -65,8 +65,8 @@ def test_the_page_is_whole_and_fetches_nothing(comparison: Comparison, tmp_path:
     assert page.fetched == []
     assert not re.search(r"@import|url\((?!#)|fetch\(|<link|<iframe", text)
     assert page.headings == [
-        "Question", "Protocol", "Results", "Picture", "Learning curves", "Runs without a result",
-        "How to run each row again", "Environment",
+        "Question", "Protocol", "Results", "Picture", "Learning curves", "Quality against cost",
+        "Runs without a result", "How to run each row again", "Environment",
     ]  # fmt: skip
 
 
@@ -79,7 +79,8 @@ def test_the_page_tells_what_belongs_to_the_numbers(comparison: Comparison, tmp_
         "Is &lt;text&gt; better?", "a &lt;b&gt;", "2.13.0", "Caution:",
     ):  # fmt: skip
         assert part in text
-    assert "<text>" not in text
+    assert "<text> better" not in text
+    assert "+ <text>" not in text
 
 
 def test_pictures_are_there_and_not_empty(comparison: Comparison, tmp_path: Path) -> None:

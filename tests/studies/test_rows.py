@@ -92,3 +92,15 @@ def test_a_history_without_its_columns(write_run: WriteRun) -> None:
     (folder / "history.csv").write_text("step,loss\n1,2\n")
     with pytest.raises(ValueError, match="must have the columns epoch, key, value"):
         read_row(folder, METRICS)
+
+
+def test_what_the_csv_logger_wrote_is_a_history(write_run: WriteRun) -> None:
+    folder = write_run("run", [1, 2])
+    (folder / "csv").mkdir()
+    lines = ["epoch,step,train/loss,val/ndcg@10", "0,1,3.5,", "0,2,,0.1", "1,3,3.1,", "1,4,,0.2"]
+    (folder / "csv" / "metrics.csv").write_text("\n".join(lines))
+    history = read_row(folder, METRICS).history
+    assert history is not None
+    assert history.rows() == [(0, "val/ndcg@10", 0.1), (1, "val/ndcg@10", 0.2)]
+    (folder / "csv" / "metrics.csv").write_text("step,train/loss\n1,2\n")
+    assert read_row(folder, METRICS).history is None

@@ -1,0 +1,59 @@
+"""Every row against every other: who is really best, and which rows cannot be told apart.
+
+Relations: the tests of ``evidence``, here between any two rows; ``latex`` prints the best in bold only where this
+supports it, ``critical`` draws the groups.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from rec_lightning.studies.comparison import Comparison, Line, user_values
+from rec_lightning.studies.crossed import crossed_test
+from rec_lightning.studies.evidence import ALPHA
+from rec_lightning.studies.significance import holm, sign_flip
+
+
+def winner(comparison: Comparison, metric: str) -> Line | None:
+    """The row that is better than each of the others after Holm; None where the best one is not.
+
+    Args:
+        comparison: the study's outcome.
+        metric: of the study.
+    """
+    if len(comparison.lines) < 2:
+        return None
+    best = max(comparison.lines, key=lambda line: line.scores[metric].mean)
+    others = [line for line in comparison.lines if line is not best]
+    return best if max(holm([_p(comparison, best, other, metric) for other in others])) < ALPHA else None
+
+
+def groups(comparison: Comparison, lines: list[Line], metric: str) -> list[tuple[int, int]]:
+    """Longest stretches of rows in which no two differ after Holm over all pairs.
+
+    Args:
+        comparison: the study's outcome.
+        lines: in the order of their quality.
+        metric: of the study.
+
+    Returns:
+        First and last position of each stretch of at least two rows; none lies inside another.
+    """
+    pairs = list(combinations(range(len(lines)), 2))
+    adjusted = holm([_p(comparison, lines[a], lines[b], metric) for a, b in pairs])
+    differ = {pair for pair, p in zip(pairs, adjusted, strict=True) if p < ALPHA}
+    found: list[tuple[int, int]] = []
+    for first in range(len(lines)):
+        last = first
+        while last + 1 < len(lines) and not any((n, last + 1) in differ for n in range(first, last + 1)):
+            last += 1
+        if last > first and (not found or last > found[-1][1]):
+            found.append((first, last))
+    return found
+
+
+def _p(comparison: Comparison, a: Line, b: Line, metric: str) -> float:
+    one, other = user_values(metric, a.runs), user_values(metric, b.runs)
+    if len(one) == len(other) == 1:
+        return sign_flip((one - other)[0], comparison.study.resamples, comparison.study.seed)
+    return crossed_test(one, other)
