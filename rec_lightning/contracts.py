@@ -264,6 +264,17 @@ class Tunable(Protocol):
         ...
 
 
+@runtime_checkable
+class Aside(Protocol):
+    """A trunk that never changes, and something trained beside it that reads its layers' states from a cache."""
+
+    frozen: nn.Module
+
+    def beside(self, states: Tensor) -> Tensor:
+        """(n, K + 1, H) pooled states of the embeddings and of each of K layers -> (n, H)."""
+        ...
+
+
 class ItemEncoder(Tunable, Protocol):
     """How an item becomes a vector. Row 0 of every table belongs to the padding and is zero."""
 

@@ -37,6 +37,7 @@ class HiddenCache:
         self._form: Callable[[Tensor], Any] = lambda states: states
         self._states = torch.empty(0)  # (S, H) in the order of the tokens, on the CPU, memory-mapped
         self._pooled = torch.empty(0)  # (N + 1, H), on the encoder's device
+        self._layered = torch.empty(0)  # (N + 1, K + 1, H), on the CPU, memory-mapped
 
     def pooled(self, encoder: nn.Module, tokens: Tokens, pool: Pool, pooling: str) -> Tensor:
         """(N + 1, H), zeros for the padding.
@@ -48,12 +49,30 @@ class HiddenCache:
             pooling: name of ``pool``; part of the key.
         """
         device = next(encoder.parameters()).device
+
+        def last(ids: Tensor, mask: Tensor) -> Tensor:
+            return pool(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
+
         if self._pooled.numel() == 0:
             key = _key(encoder, len(layers_of(encoder)) + 1, tokens, pooling)
-            self._pooled = _kept(key, lambda: _encode(encoder, tokens, pool)).clone()
+            self._pooled = _kept(key, lambda: _encode(encoder, tokens, last)).clone()
         if self._pooled.device != device:
             self._pooled = self._pooled.to(device)
         return self._pooled
+
+    def layered(self, encoder: nn.Module, tokens: Tokens, pool: Pool, pooling: str) -> Tensor:
+        """(N + 1, K + 1, H), on the CPU: the pooled states of the embeddings and of all K layers; takes what ``pooled``
+        takes.
+        """
+
+        def each(ids: Tensor, mask: Tensor) -> Tensor:
+            states = encoder(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+            return torch.stack([pool(layer, mask) for layer in states], 1)
+
+        if self._layered.numel() == 0:
+            key = _key(encoder, len(layers_of(encoder)) + 1, tokens, f"{pooling} of each layer")
+            self._layered = _kept(key, lambda: _encode(encoder, tokens, each))
+        return self._layered
 
     def resumed(self, encoder: nn.Module, tokens: Tokens, border: int, items: Tensor) -> AbstractContextManager[None]:
         """Inside, a forward pass over the tokens of ``items`` goes on from their states at layer ``border``.
@@ -119,14 +138,15 @@ def _still(encoder: nn.Module) -> Iterator[torch.device]:
             module.training = training
 
 
-def _encode(encoder: nn.Module, tokens: Tokens, pool: Pool) -> Tensor:
+def _encode(encoder: nn.Module, tokens: Tokens, read: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    # read: ids (n, T), mask (n, T) -> (n, ...)
     parts = list[tuple[Tensor, Tensor]]()
     with _still(encoder) as device:
         for rows, ids, mask in tokens.chunks(torch.arange(len(tokens.length), device=device)):
-            parts.append((rows, pool(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask)))
-        out = torch.zeros(len(tokens.length), parts[0][1].shape[1], device=device, dtype=torch.float32)
-        for rows, pooled in parts:
-            out[rows] = pooled.float()
+            parts.append((rows, read(ids, mask)))
+        out = torch.zeros(len(tokens.length), *parts[0][1].shape[1:], device=device, dtype=torch.float32)
+        for rows, found in parts:
+            out[rows] = found.float()
     return out
 
 

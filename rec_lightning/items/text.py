@@ -16,16 +16,18 @@ Relations: ``id`` learns a vector without text; ``fused`` adds both.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from rec_lightning.contracts import Catalog
+from rec_lightning.contracts import Aside, Catalog
 from rec_lightning.identity import identity
 from rec_lightning.items.hidden import HiddenCache
 from rec_lightning.items.layers import frozen_below, layers_of
+from rec_lightning.items.new_tokens import extend
 from rec_lightning.items.templates import render
 from rec_lightning.items.tokens import Tokens
 from rec_lightning.language_models import load, set_dropout
@@ -48,6 +50,9 @@ class TextItems(nn.Module):
         fresh: items encoded anew in a training step over the whole catalogue; null encodes all of them.
         dropout: of the encoder's own dropout layers while it trains, in [0, 1).
         chunk_tokens: tokens encoded at once; bounds the memory.
+        new_tokens: words of the texts that get a token of their own; their rows train under every fine-tuning method,
+            so nothing is taken from the cache then.
+        gradient_checkpointing: whether layers are computed again in the backward pass and not kept.
 
     Raises:
         ValueError: a value out of range, or a template that does not fit the item table.
@@ -68,6 +73,8 @@ class TextItems(nn.Module):
         fresh: int | None = 256,
         dropout: float = 0.0,
         chunk_tokens: int = 8192,
+        new_tokens: Sequence[str] = (),
+        gradient_checkpointing: bool = False,
     ) -> None:
         super().__init__()
         for name, value in (("fresh", fresh), ("chunk_tokens", chunk_tokens)):
@@ -86,6 +93,11 @@ class TextItems(nn.Module):
             )
         encoder.pooler = None  # type: ignore[assignment]  # unused here, and would count as trained without ever moving
         set_dropout(encoder, dropout)
+        encoder.train()  # some models ask for it where they drop, and all where they checkpoint
+        if gradient_checkpointing:
+            encoder.gradient_checkpointing_enable({"use_reentrant": False})
+        self.new_tokens = extend(tokenizer, encoder, new_tokens, texts) if new_tokens else None
+        self.gradient_checkpointing = gradient_checkpointing
         self.width, self.pooling, self.fresh, self.size = width, pooling, fresh, catalog.size
         self.encoder: nn.Module = encoder
         self.tokens = Tokens(tokenizer, texts, max_tokens, chunk_tokens)
@@ -101,7 +113,22 @@ class TextItems(nn.Module):
         return self.encoder
 
     def set_trunk(self, module: nn.Module) -> None:
-        """Puts another module in its place."""
+        """Puts another module in its place.
+
+        Raises:
+            ValueError: an option of the items has no effect on it.
+        """
+        if self.new_tokens is not None and isinstance(module, Aside):
+            raise ValueError(
+                f"items.new_tokens (here {len(self.new_tokens)}) change what the encoder says, which a network beside "
+                "it reads from a cache. Set tuning=lora or another method, or items.new_tokens=[]."
+            )
+        runs = self.new_tokens is not None or any(p.requires_grad for p in module.parameters())
+        if self.gradient_checkpointing and (not runs or isinstance(module, Aside)):
+            raise ValueError(
+                "items.gradient_checkpointing has no effect where no gradient goes through the encoder, got true. "
+                "Set it to false, or choose another tuning."
+            )
         self.encoder = module
 
     def vectors(self, items: Tensor) -> Tensor:
@@ -118,7 +145,7 @@ class TextItems(nn.Module):
 
     def _pooled_table(self) -> Tensor:
         everything = torch.arange(self.size + 1, device=self.projection.weight.device)
-        trains = any(p.requires_grad for p in self.encoder.parameters())
+        trains = self.new_tokens is not None or any(p.requires_grad for p in self.encoder.parameters())
         if not (trains and self.training) or self.fresh is None or self.fresh >= self.size:
             return self.pooled(everything)
         if self.bank.numel() == 0:
@@ -132,7 +159,10 @@ class TextItems(nn.Module):
 
     def pooled(self, items: Tensor) -> Tensor:
         """(M,) -> (M, H), before the projection; row 0 of the table is zero."""
-        border = frozen_below(self.encoder)
+        if isinstance(self.encoder, Aside):
+            states = self.hidden.layered(self.encoder.frozen, self.tokens, self._pool, self.pooling)[items.cpu()]
+            return self.encoder.beside(states.to(self.projection.weight)) * (items > 0).unsqueeze(1)
+        border = 0 if self.new_tokens is not None else frozen_below(self.encoder)
         if border > len(layers_of(self.encoder)):
             return self.hidden.pooled(self.encoder, self.tokens, self._pool, self.pooling)[items].to(
                 self.projection.weight.dtype

@@ -70,4 +70,6 @@ def prompted(config: PromptLearningConfig, trunk: nn.Module, method: str, name: 
     trunk.requires_grad_(False)
     longest = getattr(trunk.config, "max_position_embeddings", None)
     assert config.num_virtual_tokens is not None
-    return Prompted(get_peft_model(trunk, config), config.num_virtual_tokens, longest)
+    model = get_peft_model(trunk, config)
+    model.word_embeddings = trunk.get_input_embeddings()  # found by shape otherwise, past rows for new tokens
+    return Prompted(model, config.num_virtual_tokens, longest)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rec_lightning.contracts import Batch, Catalog, Tuning
+from rec_lightning.contracts import Aside, Batch, Catalog, Tuning
 from rec_lightning.items.text import TextItems
 from rec_lightning.tasks.lean import check_lean, lean_state
 from rec_lightning.tasks.parameters import parameter_groups
@@ -184,6 +184,11 @@ def test_frozen_layers_below_are_taken_from_the_cache_rightly(choice: str, kind:
     with torch.no_grad():
         direct = torch.zeros(12, 32)
         for rows, ids, mask in items.tokens.chunks(everything):
+            if isinstance(items.encoder, Aside):
+                found = items.encoder.frozen(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+                layers = [items._pool(states, mask) for states in found.hidden_states]
+                direct[rows] = items.encoder.beside(torch.stack(layers, 1))
+                continue
             direct[rows] = items._pool(items.encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
         assert torch.allclose(items.pooled(everything), direct, atol=1e-5)
 
