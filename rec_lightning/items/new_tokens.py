@@ -51,7 +51,7 @@ def extend(
     with torch.no_grad():
         rows = torch.stack([table(torch.tensor(ids or [tokenizer.pad_token_id])).mean(0) for ids in pieces])
     tokenizer.add_tokens([AddedToken(word, normalized=False) for word in words])
-    ids = tokenizer.convert_tokens_to_ids(list(words))
+    ids = [int(tokenizer.convert_tokens_to_ids(word)) for word in words]  # type: ignore[arg-type]  # one of one
     assert ids == list(range(ids[0], ids[0] + len(words)))
     parameter = nn.Parameter(rows)
     encoder.set_input_embeddings(Extended(table, parameter, ids[0]))

@@ -24,6 +24,7 @@ from rec_lightning.runtime.progress import RunProgress
 from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.runtime.resume import ResumePoint
 from rec_lightning.runtime.rundir import RunDir
+from rec_lightning.runtime.schedule_free import OptimizerModes
 from rec_lightning.runtime.tracking import log_results, open_loggers
 from rec_lightning.tasks.lean import bases, check_bases, check_lean
 
@@ -77,7 +78,7 @@ class Training:
         best = ModelCheckpoint(
             folder, "best", self.config.monitor, mode="max", save_weights_only=True, enable_version_counter=False
         )
-        own = [best, self.point, RunProgress(self.config.monitor)]
+        own = [OptimizerModes(), best, self.point, RunProgress(self.config.monitor)]
         # before the resume point, which holds what they did
         tuning: list[Callback] = getattr(self.task.tuning, "callbacks", list)()
         trainer: Trainer = instantiate(

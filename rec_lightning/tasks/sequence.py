@@ -30,6 +30,7 @@ from rec_lightning.contracts import (
 from rec_lightning.ranking.topk import TopK
 from rec_lightning.tasks.lean import bases, check_bases, check_lean, lean_state
 from rec_lightning.tasks.parameters import parameter_groups, scale_learning_rates
+from rec_lightning.tasks.processes import keep_buffers, total, weight
 
 # B batch, L length, D width, N items, P positions that count, M unique items
 
@@ -106,11 +107,16 @@ class SequenceTask(LightningModule):
         self._loss_sum += loss.detach() * len(aim)
         self._positions += len(aim)
         self.log("train/loss", loss.detach(), batch_size=len(batch))
-        return loss
+        return loss * weight(len(aim), loss.device)
+
+    def on_train_start(self) -> None:
+        """Leaves each process of a distributed training its own buffers."""
+        keep_buffers(self.trainer.strategy.model)
 
     def on_train_epoch_end(self) -> None:
         """Logs the mean loss over the epoch's positions."""
-        self.log("train/loss_epoch", (self._loss_sum / self._positions).float(), sync_dist=True)
+        mean = total(self._loss_sum) / total(self._positions)
+        self.log("train/loss_epoch", mean.float(), rank_zero_only=False)
         self._loss_sum.zero_()
         self._positions.zero_()
 
