@@ -6,6 +6,8 @@ every layer.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from peft import PeftModel, PromptLearningConfig, get_peft_model
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -71,5 +73,6 @@ def prompted(config: PromptLearningConfig, trunk: nn.Module, method: str, name: 
     longest = getattr(trunk.config, "max_position_embeddings", None)
     assert config.num_virtual_tokens is not None
     model = get_peft_model(trunk, config)
-    model.word_embeddings = trunk.get_input_embeddings()  # found by shape otherwise, past rows for new tokens
+    with suppress(NotImplementedError):  # a model over vectors has no embedding
+        model.word_embeddings = trunk.get_input_embeddings()  # found by shape otherwise, past rows for new tokens
     return Prompted(model, config.num_virtual_tokens, longest)

@@ -52,14 +52,14 @@ class Side:
         """Puts the network beside the trunk; beside each of several in a ``ModuleDict``.
 
         Raises:
-            ValueError: it is no Hugging Face model, or has fewer layers.
+            ValueError: it is no Hugging Face model over texts, or has fewer layers.
         """
         if isinstance(trunk, nn.ModuleDict) and len(trunk):
             return nn.ModuleDict({key: self(model, name, pretrained) for key, model in trunk.items()})
-        if not isinstance(trunk, PreTrainedModel):
+        if name.startswith("backbone=") or not isinstance(trunk, PreTrainedModel):
             raise ValueError(
-                f"tuning=side needs a Hugging Face model whose layers it can read, and {name} ({describe(trunk)}) is "
-                "none. Set tuning=full, or choose items=text."
+                f"tuning=side needs a Hugging Face model that reads texts, and {name} ({describe(trunk)}) is none. "
+                "Set tuning=full or tuning=lora, or choose items=text and tuning.target=items."
             )
         count: int = trunk.config.num_hidden_layers
         if self.every > count:
