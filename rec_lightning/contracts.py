@@ -215,6 +215,30 @@ class Step(Protocol):
         ...
 
 
+class Feature(Protocol):
+    """Columns of users or items computed from training events. ``repr`` tells all its options.
+
+    ``of`` says of which; ``columns`` names them and ``needs`` the columns of the item table they are computed from,
+    both before data are read.
+    """
+
+    @property
+    def of(self) -> Literal["items", "users"]: ...
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    @property
+    def needs(self) -> tuple[str, ...]: ...
+
+    def __call__(self, training: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+        """Training events, by user and time -> one row a user (or item) that has any: its id and ``columns``.
+
+        Where a user or item has none, a column of counts (uint32) becomes 0 and any other null.
+        """
+        ...
+
+
 class Guard(Protocol):
     """Protects people before anything else sees the data. ``repr`` tells all its options and no secret."""
 

@@ -1,7 +1,7 @@
 """Folders of prepared data under one key: made beside their place and renamed, so that none is ever half there.
 
-The key covers the source's identity, every guard and step, the split and the code of this room: whatever changes one
-of them prepares anew.
+The key covers the source's identity, every guard, step and feature, the split and the code of this room: whatever
+changes one of them prepares anew.
 
 Relations: ``prepared`` writes and reads what lies in a folder.
 """
@@ -19,35 +19,40 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from rec_lightning.contracts import Guard, Source, Split, Step
+from rec_lightning.contracts import Feature, Guard, Source, Split, Step
 from rec_lightning.downloads import cache_dir
 
 ERASING = ".erasing-"  # before the name of a folder that is being deleted
 
 
 def key_of(
-    source: Source, guards: Mapping[str, Guard], steps: Mapping[str, Step], split: Split, left_out: str = ""
+    source: Source,
+    guards: Mapping[str, Guard],
+    steps: Mapping[str, Step],
+    split: Split,
+    features: Mapping[str, Feature],
+    left_out: str = "",
 ) -> str:
     """sha256 over all that decides the prepared form.
 
     ``left_out`` is the mark of the list of people who must not come in.
 
     Raises:
-        ValueError: a guard, a step or the split does not tell its options.
+        ValueError: a guard, a step, the split or a feature does not tell its options.
         OSError: the source's files are not there.
     """
     told = [type(source).__qualname__, source.identity(), _told(split), left_out]
-    told += [f"{name}={_told(part)}" for group in (guards, steps) for name, part in group.items()]
+    told += [f"{name}={_told(part)}" for group in (guards, steps, features) for name, part in group.items()]
     told += sorted(
         {
             _code(Path(str(sys.modules[type(x).__module__].__file__)))
-            for x in (source, split, *guards.values(), *steps.values())
+            for x in (source, split, *guards.values(), *steps.values(), *features.values())
         }
     )
     own = Path(__file__).parent
     told += [
         _code(file)
-        for folder in ("", "sources", "privacy", "preparation", "split")
+        for folder in ("", "sources", "privacy", "preparation", "split", "features")
         for file in sorted((own / folder).glob("*.py"))
     ]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()

@@ -30,6 +30,7 @@ def card(facts: Facts) -> str:
         f"- **what the split leaks**: {facts.leaks or 'nothing by design'}",
         f"- **privacy**: {'; '.join(f'`{guard}`' for guard in facts.guards) or 'ids and texts as in the source'}",
         f"- **left out on request**: {facts.forgotten or 'nobody'}",
+        f"- **computed from training events**: {'; '.join(f'`{feature}`' for feature in facts.features) or 'nothing'}",
         "",
         "| count | |",
         "|---|---|",

@@ -15,6 +15,7 @@ class Facts:
         key: of the cache; empty when not cached.
         steps: what each step of preparation removed.
         guards: what was done for privacy.
+        features: columns of users and items that were computed from training events.
         split: name and options.
         leaks: what the split lets training know; empty when nothing.
         users, items, interactions: left.
@@ -30,6 +31,7 @@ class Facts:
     key: str
     steps: list[dict[str, Any]]
     guards: list[str]
+    features: list[str]
     split: str
     leaks: str
     users: int

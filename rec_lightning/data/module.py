@@ -1,4 +1,4 @@
-"""The data of a run: source -> tables -> privacy -> preparation -> split -> sequences -> batches, each step once.
+"""The data of a run: source -> tables -> privacy -> preparation -> split -> features -> batches, each step once.
 
 Construction checks the options; ``prepare`` reads, or opens what an earlier run with the same source, steps and split
 left in the cache. Evaluation has batches of its own, so that under several
@@ -15,14 +15,15 @@ import numpy as np
 import torch.distributed as dist
 from lightning import LightningDataModule
 
-from rec_lightning.contracts import Catalog, Guard, Sequences, Source, Split, Step, Tables
+from rec_lightning.contracts import Catalog, Feature, Guard, Sequences, Source, Split, Step, Tables
 from rec_lightning.data.batches import EvalBatches, TrainBatches
 from rec_lightning.data.cache import filling, key_of, place_of
 from rec_lightning.data.facts import Facts
+from rec_lightning.data.features.add import add_features, named_columns
 from rec_lightning.data.preparation.apply import apply_steps
 from rec_lightning.data.prepared import Prepared, open_prepared
 from rec_lightning.data.suppression import Suppression, origin_of
-from rec_lightning.data.tables import fingerprint, to_sequences
+from rec_lightning.data.tables import fingerprint, sort_events, to_sequences
 
 
 class RecData(LightningDataModule):
@@ -42,6 +43,7 @@ class RecData(LightningDataModule):
         cache: whether the prepared form is kept under the cache folder and used again.
         privacy: guards by name, run on what the source gives before anything else sees it; null for none.
         buckets: whether training windows of about one length go together, about the same number of targets a batch.
+        features: columns of users and items by name, computed from training events after the split; null for none.
 
     Raises:
         ValueError: a value out of range.
@@ -61,6 +63,7 @@ class RecData(LightningDataModule):
         cache: bool = True,
         privacy: Mapping[str, Guard] | None = None,
         buckets: bool = True,
+        features: Mapping[str, Feature] | None = None,
     ) -> None:
         super().__init__()
         if max_length < 2:
@@ -72,7 +75,7 @@ class RecData(LightningDataModule):
             raise ValueError(
                 f"data.context must be 0..max_length - 1 ({max_length - 1}), got {context}. Set data.context."
             )
-        for group, parts in (("prepare", prepare), ("privacy", privacy)):
+        for group, parts in (("prepare", prepare), ("privacy", privacy), ("features", features)):
             for name, part in (parts or {}).items():
                 if not callable(part):
                     raise ValueError(
@@ -81,7 +84,7 @@ class RecData(LightningDataModule):
         self.source, self.split, self.max_length = source, split, max_length
         self.batch_size, self.eval_batch_size, self.context, self.seed = batch_size, eval_batch_size, context, seed
         self.steps, self.inputs, self.cache = dict(prepare or {}), inputs, cache
-        self.guards, self.buckets = dict(privacy or {}), buckets
+        self.guards, self.features, self.buckets = dict(privacy or {}), dict(features or {}), buckets
         self._prepared: Prepared | None = None
         self._timed = False
 
@@ -95,11 +98,12 @@ class RecData(LightningDataModule):
         """
         if self._prepared is not None:
             return
+        named_columns(self.features, self.source.item_columns, self.source.user_columns)
         suppression = Suppression(origin_of(self.source))
         if not self.cache:
             self._prepared = self._make("", suppression)
             return
-        key = key_of(self.source, self.guards, self.steps, self.split, suppression.mark)
+        key = key_of(self.source, self.guards, self.steps, self.split, self.features, suppression.mark)
         found = open_prepared(place_of(key))
         if found is None:
             made = self._make(key, suppression)
@@ -118,6 +122,9 @@ class RecData(LightningDataModule):
             read = replace(read, interactions=events, fingerprint=fingerprint(events, read.items, read.users))
         sequences, catalog = to_sequences(read, self.split)
         self._check(sequences, read.name)
+        if self.features:
+            training = sort_events(read.interactions).filter(np.asarray(sequences.role) == 0)
+            catalog = add_features(catalog, self.features, training)
         facts = Facts(
             name=read.name,
             licence=read.licence,
@@ -126,6 +133,7 @@ class RecData(LightningDataModule):
             key=key,
             steps=[removal.plain() for removal in report],
             guards=[repr(guard) for guard in self.guards.values()],
+            features=[repr(feature) for feature in self.features.values()],
             split=repr(self.split),
             leaks=self.split.leaks,
             users=len(sequences.users),
@@ -150,6 +158,16 @@ class RecData(LightningDataModule):
                 f"{name}: no user has two training events, so nothing can be trained. Choose other data or "
                 "another split."
             )
+
+    @property
+    def item_columns(self) -> tuple[str, ...]:
+        """Columns of the items, known before data are read; a feature that lacks what it needs is refused."""
+        return named_columns(self.features, self.source.item_columns, self.source.user_columns)[0]
+
+    @property
+    def user_columns(self) -> tuple[str, ...]:
+        """Columns of the users."""
+        return named_columns(self.features, self.source.item_columns, self.source.user_columns)[1]
 
     @property
     def facts(self) -> Facts:

@@ -36,7 +36,7 @@ class Baselining:
         self.config = config
         self.data: RecData = instantiate(config.data)
         self.model = instantiate(config.baseline)
-        self._measure_by(Catalog.empty(self.data.source.item_columns, self.data.source.user_columns))
+        self._measure_by(Catalog.empty(self.data.item_columns, self.data.user_columns))
 
     def _measure_by(self, catalog: Catalog) -> None:
         self.ranking = build_ranking(self.config.ranking, catalog)

@@ -13,7 +13,8 @@ from hydra.utils import instantiate
 from lightning import LightningModule
 from omegaconf import DictConfig
 
-from rec_lightning.contracts import Catalog, Source
+from rec_lightning.contracts import Catalog
+from rec_lightning.data.module import RecData
 from rec_lightning.runtime.measures import build_metrics, build_ranking, metric_keys
 from rec_lightning.tuning.apply import apply
 
@@ -55,12 +56,12 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
     return task
 
 
-def rehearse(config: DictConfig, source: Source) -> None:
+def rehearse(config: DictConfig, data: RecData) -> None:
     """Puts the run together without data and without weights, and tries what is only called later.
 
     Args:
         config: resolved.
-        source: says which columns the tables of items and users will have.
+        data: not read; says which columns items and users will have.
 
     Raises:
         ValueError: what ``build_task`` refuses, an optimizer's or a schedule's value out of range, or a metric to
@@ -69,7 +70,7 @@ def rehearse(config: DictConfig, source: Source) -> None:
     dropped = [group for group in GROUPS if group not in config]
     if dropped:
         raise ValueError(f"a run needs {', '.join(GROUPS)}, and {dropped[0]} was dropped. Set {dropped[0]}=...")
-    empty = Catalog.empty(source.item_columns, source.user_columns)
+    empty = Catalog.empty(data.item_columns, data.user_columns)
     with torch.device("meta"):
         build_task(config, empty)
     optimizer = instantiate(config.optimizer)([{"params": [torch.nn.Parameter(torch.zeros(1))]}])

@@ -46,11 +46,11 @@ class Evaluation:
         self.request, self.config = request, request.config
         self.data: RecData = instantiate(self.config.data)
         self.known: RecData = instantiate(request.trained.data)  # what the run was trained on
-        empty = Catalog.empty(self.data.source.item_columns, self.data.source.user_columns)
+        empty = Catalog.empty(self.data.item_columns, self.data.user_columns)
         build_ranking(self.config.ranking, empty)
         build_metrics(self.config.metrics, empty)
         if request.manifest["verb"] == "train":
-            rehearse(request.trained, self.data.source)
+            rehearse(request.trained, self.data)
 
     def read(self, place: RunDir) -> None:
         """Reads both data sets and puts the model together.

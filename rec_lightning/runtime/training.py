@@ -43,7 +43,7 @@ class Training:
         quieten()
         self.config = config
         self.data: RecData = instantiate(config.data)
-        rehearse(config, self.data.source)
+        rehearse(config, self.data)
         self.beside = Beside(config)
         instantiate(config.callbacks)
         ResumePoint(Path("last.ckpt"), config.checkpoint_seconds)

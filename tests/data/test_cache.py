@@ -63,7 +63,7 @@ def test_the_second_start_reads_nothing_and_gives_the_same(cache: Path) -> None:
     assert second.tables.interactions.equals(plain.tables.interactions)
     assert second.tables.users.equals(plain.tables.users)
     assert second.tables.fingerprint == plain.tables.fingerprint
-    assert second.facts.key == key_of(second.source, {}, {}, second.split)
+    assert second.facts.key == key_of(second.source, {}, {}, second.split, {})
     for one, two in zip(plain.train_dataloader(), second.train_dataloader(), strict=True):
         assert one.history.equal(two.history)
         assert one.target.equal(two.target)
@@ -191,11 +191,11 @@ class Silent(LeaveOneOut):
 
 def test_the_key_covers_the_options_and_asks_for_them() -> None:
     source = Synthetic()
-    keys = {key_of(source, {}, {}, split) for split in (LeaveOneOut(), Odd(1), Odd(2))}
-    keys |= {key_of(source, {}, {name: KCore()}, LeaveOneOut()) for name in "ab"}
+    keys = {key_of(source, {}, {}, split, {}) for split in (LeaveOneOut(), Odd(1), Odd(2))}
+    keys |= {key_of(source, {}, {name: KCore()}, LeaveOneOut(), {}) for name in "ab"}
     assert len(keys) == 5
     with pytest.raises(ValueError, match=r"Silent must tell its options in repr\(\), as a dataclass does"):
-        key_of(source, {}, {}, Silent())
+        key_of(source, {}, {}, Silent(), {})
 
 
 def test_a_card_lies_beside_the_data() -> None:

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from rec_lightning.contracts import Catalog
+from rec_lightning.data.module import RecData
 from rec_lightning.data.sources.synthetic import Synthetic
+from rec_lightning.data.split import LeaveOneOut
 from rec_lightning.runtime.build import rehearse
 from rec_lightning.runtime.composition import compose
 
@@ -26,4 +28,4 @@ def test_parts_know_the_columns_of_items_and_users_before_data_are_read(monkeypa
     monkeypatch.setattr("rec_lightning.items.id.IdItems", ask)
     told = r"0 items; columns \['item', 'title', 'year', 'genres'\] and \['user', 'age'\]"
     with pytest.raises(Exception, match=told):
-        rehearse(compose("train", ["items=id", "tuning=full"]), WithAges())
+        rehearse(compose("train", ["items=id", "tuning=full"]), RecData(WithAges(), LeaveOneOut(), 10))
