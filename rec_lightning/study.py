@@ -43,7 +43,7 @@ def run(words: list[str], only_report: bool = False) -> int:
     from rec_lightning.runtime.refusal import refusing
     from rec_lightning.studies.conduct import conduct, prepare, rebuild
     from rec_lightning.studies.options import parse_options
-    from rec_lightning.studies.plan import jobs_of
+    from rec_lightning.studies.plan import Tracked, jobs_of
     from rec_lightning.studies.reading import load_study
 
     console = Console()
@@ -54,11 +54,11 @@ def run(words: list[str], only_report: bool = False) -> int:
         study, shared = load_study(options.study), baseline_keys()
         if options.seeds:
             study = study.with_seeds(options.seeds)
-        check(study, options.overrides, shared)
+        tracked = Tracked(options.slug, check(study, options.overrides, shared))
         prepare(options.folder)
 
     def make_jobs(rows: Study) -> list[Job]:
-        return jobs_of(rows, options.folder, options.overrides, shared, resolve=resolve)
+        return jobs_of(rows, options.folder, options.overrides, shared, resolve=resolve, tracked=tracked)
 
     try:
         act = rebuild if only_report else partial(conduct, parallel=options.jobs)
@@ -96,22 +96,29 @@ def baseline_keys() -> frozenset[str]:
     return frozenset({"hydra", *groups, *(name for name, _, _ in root.options)})
 
 
-def check(study: Study, overrides: Sequence[str], shared: frozenset[str]) -> None:
+def check(study: Study, overrides: Sequence[str], shared: frozenset[str]) -> frozenset[str]:
     """Composes every row, so that a typing error or a missing path stops all before the first one.
 
+    Returns:
+        Names of the rows that log to W&B, or to another logger with groups and names.
+
     Raises:
-        ValueError: as ``compose`` says, with the row's name; or two rows resolve to the same configuration.
+        ValueError: as ``compose`` says, with the row's name; two rows resolve to the same configuration; or a metric
+            that a row would not log.
     """
     from rec_lightning.studies.inner import tries
+    from rec_lightning.studies.intervals import check_metric
     from rec_lightning.studies.plan import row_overrides
     from rec_lightning.studies.store import flat
 
     for row in study.rows:
         row_overrides(study, row, overrides, shared)  # refuses what is searched or fixed
-    seen: dict[str, str] = {}
+    seen, tracked = dict[str, str](), set[str]()
     for row in chain.from_iterable(tries(row) if row.tune else [row] for row in study.rows):
         try:
             config = resolve(row.verb, row_overrides(study, row, overrides, shared))
+            for metric in study.metrics:
+                check_metric(metric, config.get("top_k", []))
         except ValueError as error:
             raise ValueError(f"row {row.name!r}: {error}") from error
         key = repr((row.verb, sorted(flat(config).items())))
@@ -121,6 +128,9 @@ def check(study: Study, overrides: Sequence[str], shared: frozenset[str]) -> Non
                 "Change the overrides of one, or remove it."
             )
         seen[key] = row.name
+        if {"group", "name"} <= set(config.get("logger") or ()):
+            tracked.add(row.name)
+    return frozenset(tracked)
 
 
 def resolve(verb: str, overrides: Sequence[str]) -> Mapping[str, Any]:

@@ -66,6 +66,30 @@ def test_two_rows_that_are_the_same(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("mrr@10", r"must be one of hr@K, ndcg@K with K at least 1, got 'mrr@10'"),
+        (
+            "ndcg@7",
+            r"row 'Popularity': metrics must have a cut-off that the runs log, one of \[1, 5, 10, 20\], got 'ndcg@7'",
+        ),
+    ],
+)
+def test_a_metric_that_no_run_logs_stops_before_the_first_row(metric: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY.replace("ndcg@10", metric))
+    with pytest.raises(Refusal, match=message):
+        run([str(path), "data.source.path=x", f"run_dir={tmp_path / 'run'}"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_rows_that_log_to_wandb_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY.replace("tuning=full]", "tuning=full, 'logger=[csv]']"))
+    assert check(load_study(path), ["data.source.path=x"], baseline_keys()) == {"Popularity"}
+
+
 def test_the_launcher_stays_light() -> None:
     modules = "rec_lightning.studies.conduct, rec_lightning.studies.reading"
     code = f"import sys, {modules}; print({{'torch', 'polars', 'numpy', 'matplotlib'}} & set(sys.modules))"

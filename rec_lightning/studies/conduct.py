@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from rec_lightning.studies.forecast import forecast, informed
 from rec_lightning.studies.inner import chosen, with_tries
 from rec_lightning.studies.launch import Job, Outcome, launch
 from rec_lightning.studies.plan import run_folder
@@ -78,6 +79,8 @@ def conduct(
 
 
 def _run_all(study: Study, jobs: Sequence[Job], folder: Path, console: Console, parallel: int) -> Sequence[Outcome]:
+    jobs = informed(jobs)
+    console.print(forecast(jobs, parallel), markup=False, highlight=False)
     with watching(jobs, console, parallel) as watcher:
         outcomes = launch(jobs, watcher, parallel=parallel)
     again = _stale_jobs(study, outcomes, folder)

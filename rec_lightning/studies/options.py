@@ -33,6 +33,11 @@ class Options:
     seeds: tuple[int, ...] = ()
     publish: bool = False
 
+    @property
+    def slug(self) -> str:
+        """The study's name as a folder."""
+        return _slug(self.study)
+
 
 def parse_options(words: Sequence[str]) -> Options:
     """Sorts the words.
@@ -76,7 +81,7 @@ def private_paths(options: Options) -> dict[str, str]:
         if value.startswith(("/", "~")):
             hidden[value] = f"<{key}>"
     if options.folder.is_absolute():
-        hidden[str(options.folder)] = f"runs/{_slug(options.study)}"
+        hidden[str(options.folder)] = f"runs/{options.slug}"
     return {f"{Path.cwd()}/": "", f"{Path.home()}/": "~/", **hidden}
 
 

@@ -9,6 +9,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rec_lightning.studies.launch import Job
@@ -34,6 +35,7 @@ def jobs_of(
     shared: Collection[str] = SHARED_KEYS,
     command: CommandBuilder = verb_command,
     resolve: Resolver | None = None,
+    tracked: Tracked | None = None,
 ) -> list[Job]:
     """One job a row and seed, in the study's order; the seeds of a row follow one another.
 
@@ -44,14 +46,38 @@ def jobs_of(
         shared: first parts of the keys that baselines know too.
         command: makes the command of a process from a verb and overrides.
         resolve: makes the configuration by which a run is found again; without it every run is started.
+        tracked: rows whose runs are grouped and named for W&B.
 
     Raises:
         ValueError: an override that is none, or one of what the rows differ in.
     """
     return [
-        _job(study, row, seed, run_overrides(study, row, seed, folder, overrides, shared), folder, command, resolve)
+        _job(study, row, seed, _with_tracking(given, row, seed, tracked), folder, command, resolve)
         for row, seed in study.runs
+        for given in [run_overrides(study, row, seed, folder, overrides, shared)]
     ]
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """Rows whose logger knows groups and names, as W&B's does.
+
+    Args:
+        group: under which their runs stand.
+        rows: their names.
+    """
+
+    group: str
+    rows: frozenset[str]
+
+
+def _with_tracking(overrides: list[str], row: RowSpec, seed: int, tracked: Tracked | None) -> list[str]:
+    if tracked is None or row.name not in tracked.rows:
+        return overrides
+    given = {override_key(override) for override in overrides}
+    wanted = {"logger.group": tracked.group, "logger.name": f"{row.name}, seed {seed}"}
+    own = [f"{key}={quoted(value)}" for key, value in wanted.items() if key not in given]
+    return [*overrides[:-1], *own, overrides[-1]]
 
 
 def run_folder(folder: Path, row: RowSpec, seed: int) -> Path:
@@ -158,8 +184,8 @@ def first_part(key: str) -> str:
     return re.split(r"[./@]", key, maxsplit=1)[0]
 
 
-def quoted(path: Path) -> str:
-    """A path as a value of a Hydra override: quoted where its grammar needs it.
+def quoted(path: Path | str) -> str:
+    """A path or a text as a value of a Hydra override: quoted where its grammar needs it.
 
     Example:
         >>> quoted(Path("runs/demo")), quoted(Path("my runs/a=b"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rec_lightning.studies.plan import jobs_of, quoted, verb_command
+from rec_lightning.studies.plan import Tracked, jobs_of, quoted, verb_command
 from rec_lightning.studies.study import Study
 
 
@@ -56,3 +56,12 @@ def test_paths_survive_the_override_grammar(path: str) -> None:
 
 def test_the_command_is_this_interpreter() -> None:
     assert verb_command("train", ["seed=1"])[0] == sys.executable
+
+
+def test_runs_are_grouped_and_named_for_wandb(study: Study) -> None:
+    tracked = Tracked("toy", frozenset({"SASRec, ids + <text>"}))
+    jobs = jobs_of(study, Path("f"), command=lambda verb, overrides: [verb, *overrides], tracked=tracked)
+    assert not any("logger" in word for word in jobs[0].command)
+    assert jobs[2].command[-3:-1] == ("logger.group=toy", "logger.name='SASRec, ids + <text>, seed 42'")
+    own = jobs_of(study, Path("f"), ["logger.group=mine"], command=lambda verb, given: [verb, *given], tracked=tracked)
+    assert [word for word in own[2].command if word.startswith("logger.group")] == ["logger.group=mine"]
