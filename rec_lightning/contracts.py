@@ -375,6 +375,31 @@ class Loss(Protocol):
         ...
 
 
+# (B, L) item rows right-padded with 0, (B,) lengths -> changed copies; -1 stands for a hidden item
+Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+# a batch, (B, L, D) vectors of its history -> (B, D), the state after each history
+Encode = Callable[[Batch, Tensor], Tensor]
+
+
+class Companion(Protocol):
+    """An objective beside the loss."""
+
+    @property
+    def weight(self) -> float:
+        """By which it is multiplied before it is added to the loss."""
+        ...
+
+    def __call__(self, batch: Batch, vectors: Tensor, encode: Encode) -> Tensor:
+        """The mean over histories.
+
+        Args:
+            batch: of training, its history as rows of ``vectors``, its targets as item indices.
+            vectors: (M, D); row 0 is the padding.
+            encode: every call is one more pass through the backbone.
+        """
+        ...
+
+
 # one for all, or a function of the trunk that gives one for each parameter's name
 LrFactor = float | Callable[[nn.Module], Mapping[str, float]]
 

@@ -18,14 +18,15 @@ from rec_lightning.data.module import RecData
 from rec_lightning.runtime.measures import build_metrics, build_ranking, metric_keys
 from rec_lightning.tuning.apply import apply
 
-GROUPS = "items backbone head loss task tuning ranking metrics optimizer scheduler callbacks trainer".split()
+GROUPS = "items backbone head loss companion task tuning ranking metrics optimizer scheduler callbacks trainer".split()
 
 
 def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
     """The task with its parts, ready to fit.
 
     Args:
-        config: resolved; groups ``items, backbone, head, loss, ranking, metrics, tuning, optimizer, scheduler, task``.
+        config: resolved; groups ``items, backbone, head, loss, companion, ranking, metrics, tuning, optimizer,
+            scheduler, task``.
         catalog: the items.
 
     Raises:
@@ -50,6 +51,7 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
         optimizer=instantiate(config.optimizer),
         scheduler=instantiate(config.scheduler),
         tuning=tuning,
+        companion=instantiate(config.companion) or None,
     )
     # a pretrained model comes in eval mode, what a tuning adds to it in train mode; one mode for all
     task.train()
@@ -88,3 +90,9 @@ def count_parameters(task: LightningModule) -> dict[str, int]:
     parameters = list(task.parameters())
     trained = sum(p.numel() for p in parameters if p.requires_grad)
     return {"trainable": trained, "total": sum(p.numel() for p in parameters)}
+
+
+def choices(task: LightningModule) -> dict[str, str]:
+    """What parts chose by themselves and why, by name; such a part says it as its ``choice``."""
+    found = {name: getattr(part, "choice", None) for name, part in task.named_modules()}
+    return {name: choice for name, choice in found.items() if isinstance(choice, str)}

@@ -9,6 +9,8 @@ from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from rec_lightning.runtime.build import choices
+
 
 class RunProgress(Callback):
     """Shows steps, time left, loss and the watched metric.
@@ -25,8 +27,11 @@ class RunProgress(Callback):
         self._start = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Opens the bar where there is a terminal."""
+        """Tells what parts chose, and opens the bar where there is a terminal."""
         self._start = time.monotonic()
+        if trainer.is_global_zero:
+            for name, choice in choices(pl_module).items():
+                self.console.print(f"{name}: {choice}", highlight=False)
         if self.console.is_terminal and trainer.is_global_zero:
             columns = [TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total} steps")]
             columns += [

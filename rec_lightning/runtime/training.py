@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.beside import Beside
-from rec_lightning.runtime.build import build_task, count_parameters, rehearse
+from rec_lightning.runtime.build import build_task, choices, count_parameters, rehearse
 from rec_lightning.runtime.manifest import describe, now, peak_memory_mb
 from rec_lightning.runtime.progress import RunProgress
 from rec_lightning.runtime.results import gather, write_rankings
@@ -69,7 +69,11 @@ class Training:
         self.best, self.last = folder / "best.ckpt", folder / "last.ckpt"
         self.point = ResumePoint(self.last, self.config.checkpoint_seconds)
         facts = describe("train", self.config.seed, self.data.facts)
-        model = {"parameters": count_parameters(self.task), "bases": bases(self.task)}
+        model = {
+            "parameters": count_parameters(self.task),
+            "bases": bases(self.task),
+            "choices": choices(self.task),
+        }
         self.manifest = facts | model | {"started": run_dir.started or now()}
         run_dir.write_json("manifest.json", self.manifest)  # before any logger writes: now it is a run
         self.trainer = self._trainer(folder)

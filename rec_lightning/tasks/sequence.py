@@ -18,6 +18,7 @@ from torchmetrics import Metric, MetricCollection
 from rec_lightning.contracts import (
     Backbone,
     Batch,
+    Companion,
     Head,
     ItemEncoder,
     Loss,
@@ -48,6 +49,10 @@ class SequenceTask(LightningModule):
         optimizer: called with parameter groups of what trains.
         scheduler: called with the optimizer and the steps of the whole run.
         tuning: the method that was applied; says the learning rate inside pretrained trunks.
+        companion: an objective beside the loss; None for the loss alone.
+
+    Raises:
+        ValueError: the companion does not go with the backbone.
     """
 
     _loss_sum: Tensor
@@ -64,10 +69,17 @@ class SequenceTask(LightningModule):
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory,
         tuning: Tuning | None = None,
+        companion: Companion | None = None,
     ) -> None:
         super().__init__()
+        if companion is not None and getattr(backbone, "needs_time", False):
+            raise ValueError(
+                f"companion={type(companion).__name__} changes histories and knows no times, and "
+                f"backbone={type(backbone).__name__} reads them. Set companion=none or another backbone."
+            )
         self.items, self.backbone, self.head, self.loss = items, backbone, head, loss
         self.ranking, self.optimizer, self.scheduler, self.tuning = ranking, optimizer, scheduler, tuning
+        self.companion = companion
         # no groups: they would join metrics whose states happen to be equal after the first batch
         collection = MetricCollection(dict(metrics), compute_groups=False)
         self.val_metrics, self.test_metrics = collection.clone(), collection.clone()
@@ -86,8 +98,8 @@ class SequenceTask(LightningModule):
         return bool(getattr(self.backbone, "needs_time", False))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The mean loss over the positions with a target."""
-        batch = self.backbone.pose(batch)
+        """The mean loss over the positions with a target, and the companion's part."""
+        asked_for_all, batch = batch, self.backbone.pose(batch)
         counts = batch.target > 0  # (B, L)
         aim = batch.target[counts]  # (P,)
         negatives = self.loss.negatives(aim)
@@ -102,6 +114,11 @@ class SequenceTask(LightningModule):
             negatives = replace(negatives, items=drawn.view_as(negatives.items))
         states = self.backbone.states(batch, nn.functional.embedding(history, vectors))
         loss = self.loss(self.head.queries(states[counts]), self.head.keys(vectors), target, negatives)
+        if self.companion is not None:
+            beside = self.companion(replace(asked_for_all, history=history), vectors, self._after)
+            self.log("train/loss_main", loss.detach(), batch_size=len(batch))
+            self.log("train/loss_companion", beside.detach(), batch_size=len(batch))
+            loss = loss + self.companion.weight * beside
         if not torch.isfinite(loss):
             raise ValueError(f"the loss is {loss.item()} at step {self.global_step}: lower optimizer.lr.")
         self._loss_sum += loss.detach() * len(aim)
@@ -122,7 +139,13 @@ class SequenceTask(LightningModule):
 
     def states(self, batch: Batch, vectors: Tensor) -> Tensor:
         """The state after each history: (B, D)."""
-        states = self.backbone.states(batch, nn.functional.embedding(batch.history, vectors))
+        return self._after(batch, nn.functional.embedding(batch.history, vectors))
+
+    def _after(self, batch: Batch, item_vectors: Tensor) -> Tensor:
+        # (B, L, D) -> (B, D); one target a row, which is how a backbone is asked in evaluation
+        if batch.target.ndim == 2:
+            batch = replace(batch, target=batch.target[:, 0])
+        states = self.backbone.states(batch, item_vectors)
         return states[torch.arange(len(batch), device=states.device), batch.length - 1]
 
     def on_validation_epoch_start(self) -> None:

@@ -180,6 +180,26 @@ def test_draws_repeat_with_the_seed_and_stay_in_the_catalogue(choice: str) -> No
     assert set(many.tolist()) == set(range(1, 8))
 
 
+@pytest.mark.parametrize("head", members("head"))
+@pytest.mark.parametrize("choice", members("loss"))
+def test_every_loss_takes_the_scores_of_every_head(choice: str, head: str) -> None:
+    queries, keys, target = case()
+    loss, negatives = drawn(choice, target, 30)
+    scores = member("head", head)
+    loss(scores.queries(queries), scores.keys(keys), target, negatives).backward()
+    assert torch.isfinite(queries.grad).all()
+    assert queries.grad.any()
+
+
+@pytest.mark.parametrize("choice", members("loss"))
+def test_a_target_outside_the_catalogue_is_never_taken_in_silence(choice: str) -> None:
+    queries, keys, target = case()
+    loss, negatives = drawn(choice, target, 30)
+    target[3] = 31
+    with pytest.raises((IndexError, RuntimeError), match=r"out of (bounds|range)"):
+        loss(queries, keys, target, negatives)
+
+
 def test_values_out_of_range() -> None:
     with pytest.raises(ValueError, match=r"^loss.rows must be at least 1, got 0. Set loss.rows.$"):
         ChunkedSoftmax(0)

@@ -17,6 +17,10 @@ SMALL = (
 ).split()
 MODELS = {
     "id": ["items=id", "tuning=full"],
+    # negatives and augmentations are drawn in every step
+    "contrast": (
+        "items=id tuning=full loss=sampled_softmax loss/negatives=mixed loss.count=6 companion=cl4srec"
+    ).split(),
     # the bank and the encoder's random choice of items are part of the state
     "text": [
         "items=text",

@@ -60,6 +60,7 @@ def task(loss: Any = None, items: Any = None, backbone: Any = None, lr: float = 
         metrics=changes.get("metrics") or {"hr": HitRate([1, 5]), "ndcg": NDCG([5])},
         optimizer=lambda groups: torch.optim.AdamW(groups, lr=lr),
         scheduler=lambda optimizer, steps: warmup(optimizer, steps, share=0.0, then="constant"),
+        companion=changes.get("companion"),
     )
 
 
@@ -204,6 +205,42 @@ def test_only_positions_with_a_target_count() -> None:
             logits = states[row, t] @ learner.items.table()[1:].T
             total, count = total - logits.log_softmax(0)[batch.target[row, t] - 1], count + 1
     assert loss.item() == pytest.approx((total / count).item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("choice", [c for c in members("companion") if c != "none"])
+@pytest.mark.parametrize("sampled", [True, False])
+@pytest.mark.parametrize("backbone", ["sasrec", "bert4rec"])
+def test_a_companion_is_added_with_its_weight_and_told(choice: str, sampled: bool, backbone: str) -> None:
+    part = member("companion", choice, "companion.weight=0.5")
+    loss = SampledSoftmax(4) if sampled else FullSoftmax()
+    learner, told = task(loss, backbone=member("backbone", backbone), companion=part), dict[str, Tensor]()
+    learner.log = lambda key, value, **_: told.update({key: value})  # type: ignore[method-assign]
+    total = learner.training_step(training_batch(), 0)
+    assert total.item() == pytest.approx(float(told["train/loss_main"] + 0.5 * told["train/loss_companion"]))
+    assert told["train/loss"].item() == total.item()
+    total.backward()
+    assert all(p.grad is not None for name, p in learner.named_parameters() if "mask" not in name)
+
+
+def test_a_companion_encodes_as_evaluation_does() -> None:
+    class Spy(nn.Module):
+        weight = 1.0
+
+        def forward(self, batch: Batch, vectors: Tensor, encode: Any) -> Tensor:
+            self.found = encode(batch, nn.functional.embedding(batch.history, vectors))
+            return self.found.sum()
+
+    learner, batch = silent(task(SampledSoftmax(4), companion=Spy())), training_batch()
+    learner.training_step(batch, 0)
+    assert torch.allclose(learner.companion.found, learner.states(batch, learner.items.table()), atol=1e-6)
+
+
+def test_a_companion_beside_a_backbone_that_reads_times_is_refused() -> None:
+    timed = SASRec(16, max_length=8)
+    timed.needs_time = True
+    text = "companion=DuoRec changes histories and knows no times, and backbone=SASRec reads them. Set companion=none"
+    with pytest.raises(ValueError, match=f"^{text} or another backbone.$"):
+        task(backbone=timed, companion=member("companion", "duorec"))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run() -> None:
