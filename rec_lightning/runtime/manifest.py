@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -59,6 +60,24 @@ def describe(verb: str, seed: int, facts: Facts) -> dict[str, Any]:
         "packages": packages(),
         "hardware": hardware(),
     }
+
+
+def check_data(earlier: Mapping[str, Any], facts: Facts) -> None:
+    """Compares the data of an earlier start of the same run with those of now.
+
+    Args:
+        earlier: the run's manifest; empty where there is none.
+        facts: of the data as they were read now.
+
+    Raises:
+        ValueError: their content differs.
+    """
+    there = earlier.get("data", {}).get("fingerprint", facts.fingerprint)
+    if there != facts.fingerprint:
+        raise ValueError(
+            f"the run was started on other data: {facts.name} had the fingerprint {there[:16]} there and has "
+            f"{facts.fingerprint[:16]} now. Give it the same data, or choose another run_dir."
+        )
 
 
 def packages() -> dict[str, str]:

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.beside import Beside
 from rec_lightning.runtime.build import build_task, choices, count_parameters, rehearse
-from rec_lightning.runtime.manifest import describe, now, peak_memory_mb
+from rec_lightning.runtime.manifest import check_data, describe, now, peak_memory_mb
 from rec_lightning.runtime.progress import RunProgress
 from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.runtime.resume import ResumePoint
@@ -58,12 +58,14 @@ class Training:
         """
         self.run_dir = run_dir
         self.data.prepare()
+        earlier = run_dir.read_json("manifest.json")
+        check_data(earlier, self.data.facts)
         seed_everything(self.config.seed, verbose=False)
         self.task = build_task(self.config, self.data.catalog)
         if getattr(self.task, "needs_time", False):
             self.data.carry_times()
         self.task.ranking.check(self.data.catalog.size)  # type: ignore[union-attr, operator]
-        if earlier := run_dir.read_json("manifest.json"):
+        if earlier:
             check_bases(self.task, earlier.get("bases", {}))
         folder = run_dir.path / "checkpoints"
         self.best, self.last = folder / "best.ckpt", folder / "last.ckpt"

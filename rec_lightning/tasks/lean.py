@@ -1,7 +1,7 @@
 """Lean checkpoints: only what was trained, checked by name when it comes back, and by the base it was trained on.
 
-A part whose trunk was pretrained says which model that is by an attribute ``base``: its name and hashes of what it
-holds. Hashes must agree; a name may differ.
+A part says by an attribute ``base`` what its weights have no meaning without: a name, and hashes of the pretrained
+model, of the catalogue whose items its rows are, of the vectors it stands on. Hashes must agree; a name may differ.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def check_lean(module: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def bases(module: nn.Module) -> dict[str, dict[str, str]]:
-    """Which pretrained models the parts of a module stand on, by the part's name: name and hashes."""
+    """What the parts of a module stand on, by the part's name: name and hashes."""
     said = {name: getattr(part, "base", None) for name, part in module.named_modules()}
     return {name: base for name, base in said.items() if isinstance(base, dict)}
 
@@ -63,5 +63,5 @@ def check_bases(module: nn.Module, saved: Mapping[str, Mapping[str, str]]) -> No
                 raise ValueError(
                     f"the checkpoint was trained on another base: {part} had {there.get('name', 'no model')} with "
                     f"{what} {there.get(what, '(none)')[:16]}, here it has {own['name']} with {what} {value[:16]}. "
-                    "Use the model it was trained with, or train anew in another run_dir."
+                    "Use what it was trained with, or train anew in another run_dir."
                 )

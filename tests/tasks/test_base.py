@@ -41,3 +41,25 @@ def test_a_run_is_bound_to_the_weights_of_its_base(
     message = capsys.readouterr().err
     assert "the checkpoint was trained on another base: items had" in message
     assert manifest["bases"]["items"]["weights"][:16] in message
+
+
+def test_a_run_is_bound_to_its_data(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def write(shift: int) -> None:
+        lines = (" ".join(str(k) for k in (u, *((u + shift + 2 * t) % 10 for t in range(6)))) for u in range(20))
+        (tmp_path / "seq.txt").write_text("\n".join(lines) + "\n")
+
+    run = tmp_path / "run"
+    options = "data=sequences items=id tuning=full max_length=8 width=8 trainer.max_epochs=1 logger=[] ranking.k=5"
+    line = ["train", *options.split(), f"data.source.path={tmp_path / 'seq.txt'}", f"run_dir={run}"]
+    write(0)
+    assert main(line) == 0
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(manifest | {"status": "running"}))
+    write(1)  # as many users and items, other histories
+    capsys.readouterr()
+    assert main(line) == 2
+    message = capsys.readouterr().err
+    assert f"had the fingerprint {manifest['data']['fingerprint'][:16]} there and has" in message
+    assert "Give it the same data, or choose another run_dir." in message
+    write(0)
+    assert main(line) == 0

@@ -65,7 +65,7 @@ def test_another_base_is_refused_with_both_hashes() -> None:
     check_bases(nn.ModuleDict({"text": Based("a" * 64, name="a copy of it")}), saved)
     text = (
         f"the checkpoint was trained on another base: text had bert with weights {'a' * 16}, here it has minilm with "
-        f"weights {'b' * 16}. Use the model it was trained with, or train anew in another run_dir."
+        f"weights {'b' * 16}. Use what it was trained with, or train anew in another run_dir."
     )
     with pytest.raises(ValueError, match="^" + re.escape(text) + "$"):
         check_bases(nn.ModuleDict({"text": Based("b" * 64, "minilm")}), saved)
