@@ -110,7 +110,7 @@ def _named(model: str, option: str) -> str:
 
 
 def load(model: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-    """Tokenizer and encoder in float32.
+    """Tokenizer and encoder in float32; of an encoder-decoder such as T5 only what reads.
 
     On the meta device only the configuration is read, so that a run can be put together without the weights.
 
@@ -121,7 +121,8 @@ def load(model: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token  # causal models have none; masked positions never count
-    return tokenizer, load_model(folder)
+    encoder = load_model(folder)
+    return tokenizer, encoder.get_encoder() if encoder.config.is_encoder_decoder else encoder
 
 
 def load_model(folder: str, config: PreTrainedConfig | None = None) -> PreTrainedModel:
@@ -137,6 +138,10 @@ def load_model(folder: str, config: PreTrainedConfig | None = None) -> PreTraine
     return AutoModel.from_pretrained(folder, config=config, dtype=torch.float32)  # type: ignore[no-any-return]
 
 
+# dropout that is a number of a layer and no module of its own
+_FLOATS = {"attention_dropout", "dropout", "activation_dropout"}
+
+
 def set_dropout(model: nn.Module, dropout: float) -> None:
     """Gives all dropout layers inside a Hugging Face model the same probability; 0 draws no random numbers.
 
@@ -147,8 +152,9 @@ def set_dropout(model: nn.Module, dropout: float) -> None:
     for name, module in list(model.named_modules()):
         if isinstance(module, nn.Dropout):
             model.set_submodule(name, nn.Dropout(dropout) if dropout else _Inactive(0.0))
-        elif isinstance(getattr(module, "attention_dropout", None), float):  # a decoder's, which is no module
-            module.attention_dropout = dropout
+        for kind in _FLOATS & vars(module).keys():
+            if isinstance(getattr(module, kind), float):
+                setattr(module, kind, dropout)
 
 
 class _Inactive(nn.Dropout):

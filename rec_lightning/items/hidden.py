@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from rec_lightning.downloads import cache_dir
-from rec_lightning.items.layers import layers_of, output_form, started_at, stopped_before
+from rec_lightning.items.layers import goes_on, layers_of, output_form, started_at, stopped_before
 from rec_lightning.items.tokens import Tokens
 
 # N items, T tokens, H width of the encoder, S tokens of all items
@@ -34,6 +34,7 @@ class HiddenCache:
 
     def __init__(self) -> None:
         self._border: int | None = None
+        self._goes_on: dict[int, bool] = {}
         self._form: Callable[[Tensor], Any] = lambda states: states
         self._states = torch.empty(0)  # (S, H) in the order of the tokens, on the CPU, memory-mapped
         self._pooled = torch.empty(0)  # (N + 1, H), on the encoder's device
@@ -73,6 +74,14 @@ class HiddenCache:
             key = _key(encoder, len(layers_of(encoder)) + 1, tokens, f"{pooling} of each layer")
             self._layered = _kept(key, lambda: _encode(encoder, tokens, each))
         return self._layered
+
+    def goes_on(self, encoder: nn.Module, tokens: Tokens, border: int) -> bool:
+        """Whether the encoder can go on from states at layer ``border``; tried out once, on the longest text."""
+        if border not in self._goes_on:
+            ids, _ = tokens.padded(tokens.length.argmax().unsqueeze(0))
+            with _still(encoder) as device:
+                self._goes_on[border] = goes_on(encoder, border, ids.to(device))
+        return self._goes_on[border]
 
     def resumed(self, encoder: nn.Module, tokens: Tokens, border: int, items: Tensor) -> AbstractContextManager[None]:
         """Inside, a forward pass over the tokens of ``items`` goes on from their states at layer ``border``.

@@ -1,7 +1,8 @@
 """The border between frozen and trained layers of a transformer, and a forward pass that starts there.
 
 What lies below the lowest trained layer gives the same hidden states in every step, so it is computed once. Works
-for any Hugging Face model whose layers sit in one ``ModuleList`` and take the hidden states first.
+for any Hugging Face model whose layers sit in one ``ModuleList`` and take the hidden states first; ``goes_on`` finds
+out whether they take anything else.
 
 Paper: the idea of caching what is frozen is that of IISAN (Fu et al., "Efficient Multimodal Adaptation with
 Decoupled PEFT", SIGIR 2024, https://arxiv.org/abs/2404.02059). What differs: the model's own upper layers go on from
@@ -82,6 +83,25 @@ def stopped_before(encoder: nn.Module, border: int) -> Iterator[list[Tensor]]:
         pass
     finally:
         hook.remove()
+
+
+def goes_on(encoder: nn.Module, border: int, ids: Tensor) -> bool:
+    """Whether layers from ``border`` on need nothing of those below but the states; tried out on one text.
+
+    T5, for one, hands relative positions from its first layer to all others.
+
+    Args:
+        encoder: in eval mode.
+        border: index of a layer, at least 1.
+        ids: (1, T) tokens, at least two.
+    """
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    whole = encoder(**given).last_hidden_state
+    with stopped_before(encoder, border) as caught:
+        encoder(**given)
+    with started_at(encoder, border, caught[0], output_form(encoder)):
+        found = encoder(**given).last_hidden_state
+    return bool(torch.allclose(found, whole, rtol=1e-3, atol=1e-4))
 
 
 def output_form(encoder: nn.Module) -> Callable[[Tensor], Any]:

@@ -167,6 +167,8 @@ class TextItems(nn.Module):
             return self.hidden.pooled(self.encoder, self.tokens, self._pool, self.pooling)[items].to(
                 self.projection.weight.dtype
             )
+        if border and not self.hidden.goes_on(self.encoder, self.tokens, border):
+            border = 0
         out = self.projection.weight.new_zeros(len(items), self.projection.in_features)
         for rows, ids, mask in self.tokens.chunks(items):
             with self.hidden.resumed(self.encoder, self.tokens, border, items[rows]) if border else nullcontext():

@@ -26,13 +26,14 @@ class Tokens:
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_tokens: int, chunk_tokens: int
     ) -> None:
+        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0  # any will do: it is masked
         # an empty text becomes one padding token, so that every item has a vector
         encoded = tokenizer(texts, truncation=True, max_length=max_tokens)["input_ids"] if texts else []
-        lists = [[], *(ids or [tokenizer.pad_token_id] for ids in encoded)]
+        lists = [[], *(ids or [pad] for ids in encoded)]
         self.length = torch.tensor([len(x) for x in lists], device="cpu")
         self.offsets = torch.cat([torch.zeros(1, dtype=torch.long, device="cpu"), self.length.cumsum(0)])
         self.flat = torch.from_numpy(np.concatenate([np.array(x, np.int64) for x in lists]))
-        self.pad, self.chunk_tokens = int(tokenizer.pad_token_id), chunk_tokens
+        self.pad, self.chunk_tokens = int(pad), chunk_tokens
 
     @property
     def fingerprint(self) -> str:

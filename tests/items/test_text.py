@@ -38,13 +38,17 @@ def by_hand(catalog: Catalog, model: str, pooling: Pooling) -> Tensor:
     return torch.stack(rows).detach()
 
 
-FAMILIES = "bert roberta mpnet distilbert electra deberta-v2 albert modernbert llama qwen2 gemma3_text gpt2".split()
+FAMILIES = (
+    "bert roberta mpnet distilbert electra deberta-v2 albert modernbert llama qwen2 gemma3_text gpt2 t5 bart".split()
+)
 EXTRA: dict[str, dict[str, Any]] = {
     "roberta": {"pad_token_id": 0},
     "electra": {"embedding_size": 16},
     "albert": {"embedding_size": 16, "inner_group_num": 1},
     "llama": {"num_key_value_heads": 2},
     "qwen2": {"num_key_value_heads": 2},
+    "t5": {"d_kv": 8, "d_ff": 64},
+    "bart": {"encoder_layers": 3, "encoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_start_token_id": 2},
     "gemma3_text": {"num_key_value_heads": 2, "head_dim": 8},
 }
 
@@ -330,3 +334,40 @@ def test_a_dropout_of_zero_draws_nothing_and_another_one_does(
 
     assert spread(0.0) == 0
     assert spread(0.3) > 0
+
+
+@pytest.mark.parametrize(("family", "able"), [("t5", False), ("bart", True), ("bert", True), ("llama", True)])
+def test_layers_that_hand_on_more_than_states_are_found_out(
+    family: str, able: bool, cache: Path, catalog: Catalog, language_model: Model
+) -> None:
+    items = made(catalog, folder(language_model, family)).eval()
+    assert [items.hidden.goes_on(items.encoder, items.tokens, border) for border in (1, 2)] == [able, able]
+    # what stands on the last layer needs no other
+    assert items.hidden.goes_on(items.encoder, items.tokens, 3)
+
+
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_of_an_encoder_decoder_only_the_encoder_is_used(
+    family: str, cache: Path, catalog: Catalog, language_model: Model
+) -> None:
+    model = folder(language_model, family)
+    items = made(catalog, model).eval()
+    tokenizer, whole = AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model).eval()
+    title = catalog.items["title"][5]
+    ids = tokenizer(title, return_tensors="pt")["input_ids"]
+    expected = whole.get_encoder()(input_ids=ids).last_hidden_state[0].mean(0)
+    assert torch.allclose(items.pooled(torch.tensor([6]))[0], expected, atol=1e-5)
+    assert not any("decoder" in name for name, _ in items.named_parameters())
+
+
+def test_chunks_hold_texts_of_about_one_length(cache: Path, catalog: Catalog, language_model: Model) -> None:
+    titles = [" ".join(["tau"] * (1 + 7 * i % 18)) for i in range(200)]
+    many = Catalog(pl.DataFrame({"item": range(200), "title": titles}), catalog.popularity)
+    items = made(many, language_model("bert"), max_tokens=40, chunk_tokens=200)
+    real = padded = 0
+    for _, ids, mask in items.tokens.chunks(torch.randperm(201)):
+        real, padded = real + int(mask.sum()), padded + ids.numel()
+        assert ids.numel() <= 200
+    in_order = sum(len(w) * max(w) for w in items.tokens.length[1:].split(10) for w in [w.tolist()])
+    assert real / padded > 0.9
+    assert real / in_order < 0.7  # what the same texts would cost as they come
