@@ -14,8 +14,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rec_lightning.runtime.check import check_signatures
 from rec_lightning.runtime.composition import compose, conf_dir
 from rec_lightning.runtime.options import read_groups, read_root
+from rec_lightning.studies.reading import load_study
 
 ROOTS = sorted(file.stem for file in conf_dir().glob("*.yaml"))
+STUDIES = sorted((conf_dir().parent / "experiments").glob("*/study.yaml"))
 EXPERIMENTS = sorted((conf_dir().parent / "experiments").glob("*/config.yaml"))
 
 
@@ -32,9 +34,9 @@ def choices() -> list[tuple[str, str]]:
     return cases
 
 
-def composed(root: str, override: str) -> DictConfig:
+def composed(root: str, *given: str) -> DictConfig:
     """With the values that a choice leaves to be given filled in."""
-    overrides = override.split()
+    overrides = [*given]
     while True:
         try:
             return compose(root, overrides)
@@ -63,7 +65,7 @@ def test_defaults_compose_and_bind(root: str) -> None:
 
 @pytest.mark.parametrize(("root", "override"), choices())
 def test_every_choice_composes_and_binds_and_a_misspelt_key_does_not(root: str, override: str) -> None:
-    config = composed(root, override)
+    config = composed(root, *override.split())
     check_signatures(config)
     group = override.split()[-1].partition("=")[0].replace("/", ".")
     for path, node in list(targets(OmegaConf.select(config, group), group)):
@@ -84,3 +86,9 @@ def test_several_loggers_at_once() -> None:
 def test_every_experiment_composes_and_binds(file: Path) -> None:
     # an experiment's config.yaml is a root of its own whose defaults name one of conf/
     check_signatures(compose(file.stem, [f'hydra.searchpath=["file://{conf_dir()}"]'], file.parent))
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.parent.name)
+def test_every_row_of_every_study_composes_and_binds(file: Path) -> None:
+    for row in load_study(file).rows:
+        check_signatures(composed(row.verb, *row.overrides))
