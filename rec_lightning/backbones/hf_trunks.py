@@ -17,6 +17,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+from transformers.utils import logging
 
 from rec_lightning.identity import identity
 from rec_lightning.language_models import load_model, locate, set_dropout
@@ -114,7 +115,12 @@ def pretrained(positions: int, model: str, layers: int | None = None, dropout: f
         config.num_hidden_layers = layers
         if getattr(config, "layer_types", None):
             config.layer_types = config.layer_types[:layers]
-    loaded = load_model(folder, config)
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()  # else it lists all weights that are left out on purpose
+    try:
+        loaded = load_model(folder, config)
+    finally:
+        logging.set_verbosity(before)
     return _trunk(loaded, model, positions, dropout, identity(model, loaded))
 
 

@@ -71,11 +71,12 @@ def test_the_sizes_asked_for_are_the_sizes() -> None:
     assert fresh(10, "gpt2", hidden=48, heads=6, ffn_factor=3).model.h[0].mlp.c_fc.weight.shape == (48, 144)
 
 
-def test_only_the_lowest_layers_are_kept(language_model: Model) -> None:
+def test_only_the_lowest_layers_are_kept(language_model: Model, cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder = language_model("llama")
     whole = AutoModel.from_pretrained(folder).eval()
     part = pretrained(8, folder, layers=2).model.eval()
     assert len(part.layers) == 2
+    assert "UNEXPECTED" not in capfd.readouterr().err  # what is left out on purpose is no report
     inputs = torch.randn(1, 5, 32)
     states = whole(inputs_embeds=inputs, output_hidden_states=True).hidden_states[2]
     assert torch.allclose(part(inputs_embeds=inputs).last_hidden_state, whole.norm(states), atol=1e-6)
