@@ -46,8 +46,10 @@ def apply_steps(events: pl.DataFrame, steps: Mapping[str, Step], name: str) -> t
         name: of the data set.
 
     Raises:
-        ValueError: nothing is left; says which step removed how much.
+        ValueError: nothing was there, or nothing is left; says which step removed how much.
     """
+    if events.is_empty():
+        raise ValueError(f"{name} has no interactions, before any filter. Check the file.")
     report = []
     for key, step in steps.items():
         before = events.height

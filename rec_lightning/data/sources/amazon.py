@@ -171,9 +171,8 @@ class AmazonReviews:
 def _found(path: str) -> Path:
     place = Path(path).expanduser()
     if not place.is_file():
-        raise FileNotFoundError(
-            f"a file of Amazon reviews or metadata is needed, and {place} does not exist. Set its path."
-        )
+        told = "is a folder" if place.is_dir() else "does not exist"
+        raise FileNotFoundError(f"a file of Amazon reviews or metadata is needed, and {place} {told}. Set its path.")
     return place
 
 

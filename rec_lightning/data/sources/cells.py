@@ -80,6 +80,9 @@ def as_seconds(column: pl.Series, unit: str) -> pl.Series:
         unit: ``seconds``, ``milliseconds``, or ``text`` for dates such as ``2014-01-31 12:00:00``.
     """
     if unit == "text" and column.dtype == pl.String:
-        return column.str.to_datetime(strict=False, time_unit="us").dt.epoch("s")
+        try:
+            return column.str.to_datetime(strict=False, time_unit="us").dt.epoch("s")
+        except pl.exceptions.ComputeError:  # not one looks like a date
+            return pl.Series(column.name, [None] * len(column), pl.Int64)
     value = as_numbers(column)
     return value // 1000 if unit == "milliseconds" else value

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -49,9 +51,8 @@ def find_files(path: str) -> list[Path]:
         return [place]
     found = sorted(Path(name) for name in glob(str(place), recursive=True) if Path(name).is_file())  # noqa: PTH207 - absolute patterns
     if not found:
-        raise FileNotFoundError(
-            f"a file or a pattern that matches files is needed, and {place} is neither. Set its path."
-        )
+        told = f"a folder. Set a pattern such as {place}/*.csv" if place.is_dir() else "neither. Set its path"
+        raise FileNotFoundError(f"a file or a pattern that matches files is needed, and {place} is {told}.")
     return found
 
 
@@ -70,7 +71,7 @@ def read_rows(file: Path, columns: Sequence[str]) -> Rows:
             return _read_json(file, columns)
         if ending in _SEPARATORS:
             return _read_text(file, _SEPARATORS[ending], columns)
-    except (pl.exceptions.PolarsError, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (pl.exceptions.PolarsError, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
         raise ValueError(
             f"{file} cannot be read as {ending[1:]} ({str(error).partition(chr(10))[0]}). Mend it."
         ) from error
@@ -92,6 +93,8 @@ def wanted_columns(found: Sequence[str], columns: Sequence[str], where: object, 
     """
     for column in columns:
         if column not in found:
+            if not any(found):
+                raise ValueError(f"{where} must have a header and rows, and it is empty. Get it again.")
             near = get_close_matches(column, found, n=1)
             hint = f"; nearest: {near[0]}" if near else ""
             raise ValueError(
@@ -107,7 +110,15 @@ def _known(found: Sequence[str], columns: Sequence[str], file: Path) -> list[str
 def _read_text(file: Path, separator: str, columns: Sequence[str]) -> Rows:
     with gzip.open(file, "rt", encoding="utf8") if file.suffix == ".gz" else file.open(encoding="utf8") as stream:
         header = [name.strip().strip('"').removeprefix("\ufeff") for name in stream.readline().split(separator)]
+    if len(header) == 1 and len(parts := re.split("[,;\t|]", header[0])) > 1:
+        raise ValueError(
+            f"the columns of {file} must be separated by {separator!r}, as its ending says, and its header is "
+            f"{header[0]!r}: {len(parts)} names with something else between. Save it so, or rename it."
+        )
     wanted = _known(header, columns, file)
+    twice = [name for name in wanted if header.count(name) > 1]
+    if twice:
+        raise ValueError(f"the column {twice[0]} must be in {file} once, and its header has it twice. Rename one.")
     quote = '"' if separator == "," else None
 
     def read(ragged: bool) -> pl.DataFrame:
@@ -115,8 +126,7 @@ def _read_text(file: Path, separator: str, columns: Sequence[str]) -> Rows:
             file,
             separator=separator,
             quote_char=quote,
-            columns=sorted(header.index(name) for name in wanted),
-            infer_schema=False,
+            infer_schema=False,  # all columns: with some only, rows with too many fields pass unseen
             truncate_ragged_lines=ragged,
         )
 
@@ -134,8 +144,7 @@ def _read_text(file: Path, separator: str, columns: Sequence[str]) -> Rows:
 
 
 def _renamed(frame: pl.DataFrame, header: list[str], wanted: list[str]) -> pl.DataFrame:
-    names = sorted(wanted, key=header.index)  # in the file's order, as asked for
-    return frame.rename(dict(zip(frame.columns, names, strict=True))).select(wanted)
+    return frame.select(frame.to_series(header.index(name)).alias(name) for name in wanted)
 
 
 def _read_json(file: Path, columns: Sequence[str]) -> Rows:

@@ -126,6 +126,11 @@ def test_the_report_counts_what_each_step_removed() -> None:
     ]
 
 
+def test_nothing_to_begin_with_is_not_blamed_on_a_filter() -> None:
+    with pytest.raises(ValueError, match=r"^tiny has no interactions, before any filter\. Check the file\.$"):
+        apply_steps(EVENTS.clear(), {"complete": Complete()}, "tiny")
+
+
 def test_nothing_left_says_which_step_removed_how_much() -> None:
     steps = {"complete": Complete(["user"]), "good": Values("rating", least=9), "k_core": KCore()}
     with pytest.raises(ValueError, match="is empty") as caught:

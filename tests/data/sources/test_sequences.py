@@ -109,3 +109,8 @@ def test_amazon_beauty_has_its_known_counts() -> None:
     assert (facts.users, facts.items, facts.interactions) == (22_363, 12_101, 198_502)
     assert facts.roles == [153_776, 22_363, 22_363, 0]
     assert sum(len(b) for b in EvalBatches(data.sequences, 2, 50, 256)) == 22_363
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"and .* is a folder\. Set its path\."):
+        SequenceFiles(str(tmp_path)).fetch()

@@ -129,6 +129,23 @@ def test_broken_rows_under_the_share_are_left_out(tmp_path: Path) -> None:
     assert frame.rows() == [(1, "a", 10), (6, "f", 60)]
 
 
+def test_a_row_with_too_many_fields_is_broken_wherever_the_columns_lie(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("u,i,t,more\n1,a,10,x\n2,b,20,x,y,z\n")
+    with pytest.raises(ValueError, match=r"and 1 of 2 are \(a\.csv line 3: another number of fields than the header\)"):
+        Table(str(tmp_path / "a.csv"), COLS).fetch()
+
+
+def test_times_of_which_not_one_is_a_date(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("u,i,t\n1,a,10\n2,b,20\n")
+    with pytest.raises(ValueError, match=r"and 2 of 2 are \(a\.csv line 2: t is '10', no time; a\.csv line 3"):
+        Table(str(tmp_path / "a.csv"), COLS, time="text").fetch()
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"is a folder\. Set a pattern such as .*/\*\.csv\.$"):
+        Table(str(tmp_path), COLS).fetch()
+
+
 def test_broken_lines_of_json(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"u": 1, "i": "a", "t": 5}\n{"u": 2, "i"\n[3]\n{"u": 4, "t": 6}\n')
     with pytest.raises(ValueError, match=r"and 3 of 4 are \(a.jsonl line 2: another .*; a.jsonl line 4: i is empty\)"):
@@ -164,7 +181,18 @@ def test_what_cannot_be_read(make: Callable[[Path], Table], text: str, tmp_path:
         ("a.txt", b"x", "the ending of a file must tell its format (.csv, .tsv, "),
         ("a.parquet", b"x" * 20, "a.parquet cannot be read as parquet ("),
         ("a.csv", b"u,i,t\n\xff\xfe,1,2\n", "a.csv cannot be read as csv ("),
-        ("a.csv", b"", "the column u must be in "),
+        ("a.csv", b"", "a.csv must have a header and rows, and it is empty. Get it again."),
+        (
+            "a.csv",
+            b"u;i;t\n1;2;3\n",
+            "a.csv must be separated by ',', as its ending says, and its header is 'u;i;t': 3 names",
+        ),
+        ("a.csv", b"u,i,t,u\n1,2,3,4\n", "a.csv once, and its header has it twice. Rename one."),
+        (
+            "a.csv.gz",
+            gzip.compress(mtime=0, data=b"u,i,t\n" + b"1,2,3\n" * 99)[:-12],
+            "a.csv.gz cannot be read as csv (",
+        ),
         ("a.csv.gz", b"no gzip", "a.csv.gz cannot be read as csv ("),
         ("a.jsonl.gz", gzip.compress(mtime=0, data=b'{"u":1}\n' * 99)[:-12], "a.jsonl.gz cannot be read as jsonl ("),
     ],
