@@ -18,6 +18,10 @@ def run(overrides: list[str]) -> int:
     with refusing():
         config = compose("baseline", overrides)
 
+        from rec_lightning.runtime.light import import_torchmetrics
+
+        import_torchmetrics()
+
         from rec_lightning.runtime.baselining import Baselining
         from rec_lightning.runtime.check import check_signatures
         from rec_lightning.runtime.rundir import RunDir

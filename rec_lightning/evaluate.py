@@ -24,6 +24,10 @@ def run(overrides: list[str]) -> int:
 
         request = read_request(overrides)  # before the heavy imports: a typing error answers at once
 
+        from rec_lightning.runtime.light import import_torchmetrics
+
+        import_torchmetrics()
+
         from rec_lightning.runtime.check import check_signatures
         from rec_lightning.runtime.evaluation import Evaluation
         from rec_lightning.runtime.rundir import RunDir

@@ -22,6 +22,10 @@ def run(overrides: list[str]) -> int:
     with refusing():
         config = compose("train", overrides)  # before the heavy imports: a typing error answers at once
 
+        from rec_lightning.runtime.light import import_torchmetrics
+
+        import_torchmetrics()
+
         from rec_lightning.runtime.beside import resolve_baselines
         from rec_lightning.runtime.check import check_signatures
         from rec_lightning.runtime.rundir import RunDir

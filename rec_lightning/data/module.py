@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 import torch.distributed as dist
-from lightning import LightningDataModule
 
 from rec_lightning.contracts import Catalog, Feature, Guard, Sequences, Source, Split, Step, Tables
 from rec_lightning.data.batches import EvalBatches, TrainBatches
@@ -26,7 +25,7 @@ from rec_lightning.data.suppression import Suppression, origin_of
 from rec_lightning.data.tables import fingerprint, sort_events, to_sequences
 
 
-class RecData(LightningDataModule):
+class RecData:
     """Batches of one data set.
 
     Args:
@@ -65,7 +64,6 @@ class RecData(LightningDataModule):
         buckets: bool = True,
         features: Mapping[str, Feature] | None = None,
     ) -> None:
-        super().__init__()
         if max_length < 2:
             raise ValueError(f"max_length must be at least 2, got {max_length}. Set max_length.")
         for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):

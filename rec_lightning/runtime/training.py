@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.beside import Beside
 from rec_lightning.runtime.build import build_task, choices, count_parameters, rehearse
+from rec_lightning.runtime.loaders import Loaders
 from rec_lightning.runtime.manifest import check_data, describe, now, peak_memory_mb
 from rec_lightning.runtime.progress import RunProgress
 from rec_lightning.runtime.results import gather, write_rankings
@@ -110,7 +111,7 @@ class Training:
             if saved["callbacks"]["ResumePoint"]["ended"]:
                 self.point.load_state_dict(saved["callbacks"]["ResumePoint"])
                 return
-        self.trainer.fit(self.task, datamodule=self.data, ckpt_path=last, weights_only=False)
+        self.trainer.fit(self.task, datamodule=Loaders(self.data), ckpt_path=last, weights_only=False)
         if self.trainer.interrupted:
             raise KeyboardInterrupt
 
@@ -124,7 +125,7 @@ class Training:
             self.task.load_state_dict(state, strict=False)
         metrics: dict[str, float] = {}
         for measure in (self.trainer.validate, self.trainer.test):
-            metrics |= measure(self.task, datamodule=self.data, verbose=False)[0]
+            metrics |= measure(self.task, datamodule=Loaders(self.data), verbose=False)[0]
         ranking = gather(self.task.rankings)  # type: ignore[arg-type]
         if self.trainer.is_global_zero:
             data = self.data

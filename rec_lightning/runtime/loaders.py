@@ -1,0 +1,29 @@
+"""The data of a run as Lightning wants them, so that the data room itself needs no Lightning and starts light."""
+
+from __future__ import annotations
+
+from lightning import LightningDataModule
+
+from rec_lightning.data.batches import EvalBatches, TrainBatches
+from rec_lightning.data.module import RecData
+
+
+class Loaders(LightningDataModule):
+    """Hands out the batches of ``data``; asked for them when the processes of a run know each other.
+
+    Args:
+        data: prepared or not.
+    """
+
+    def __init__(self, data: RecData) -> None:
+        super().__init__()
+        self.data = data
+
+    def train_dataloader(self) -> TrainBatches:
+        return self.data.train_dataloader()
+
+    def val_dataloader(self) -> EvalBatches:
+        return self.data.val_dataloader()
+
+    def test_dataloader(self) -> EvalBatches:
+        return self.data.test_dataloader()
