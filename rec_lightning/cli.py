@@ -25,6 +25,7 @@ VERBS = {
     "demo": "rec_lightning.demo",
     "study": "rec_lightning.study",
     "report": "rec_lightning.report",
+    "diff": "rec_lightning.diff",
     "audit": "rec_lightning.audit",
     "evaluate": "rec_lightning.evaluate",
     "forget": "rec_lightning.forget",
