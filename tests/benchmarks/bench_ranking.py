@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 USERS, SEEN, BATCH, K = 4096, 60, 256, 10
+ITEMS = (1_682, 12_101)  # MovieLens-100K, Amazon Beauty
 PEERS = ("replay", "recbole", "rectools")
 
 
@@ -78,7 +79,8 @@ def recbole(queries: Any, keys: Any, target: Any, seen: Any) -> float:
     for name in ("ray", "ray.tune"):  # imported there and not used here
         sys.modules[name] = types.ModuleType(name)
     sys.modules["ray"].tune = sys.modules["ray.tune"]  # type: ignore[attr-defined]
-    np.float_, np.complex_, np.unicode_, np.float = np.float64, np.complex128, np.str_, float  # type: ignore[attr-defined]
+    for name, kind in {"float_": np.float64, "complex_": np.complex128, "unicode_": np.str_, "float": float}.items():
+        setattr(np, name, kind)  # gone from numpy 2, still asked for there
     import torch
     from recbole.evaluator import Collector, Evaluator
 
@@ -126,7 +128,7 @@ def main(repeats: int) -> None:
     programs = {"ours": sys.executable}
     programs |= {} if venvs is None else {name: f"{venvs}/venv-{name}/bin/python" for name in PEERS}
     with tempfile.TemporaryDirectory() as folder:
-        for items in (1_682, 12_101):
+        for items in ITEMS:
             file = Path(folder) / f"{items}.npz"
             problem(items, file)
             runs: dict[str, list[dict[str, float]]] = {name: [] for name in programs}
@@ -140,7 +142,7 @@ def main(repeats: int) -> None:
 
 
 def _run(python: str, name: str, file: Path) -> dict[str, float]:
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     command = [python, __file__, name, str(file)]
     done = subprocess.run(command, env=os.environ | threads, capture_output=True, text=True, check=False)
     lines = [line[5:] for line in done.stdout.splitlines() if line.startswith("JSON ")]

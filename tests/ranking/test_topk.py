@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rec_lightning.contracts import Batch, Ranking
-from rec_lightning.ranking.topk import TopK
+from rec_lightning.ranking.topk import TopK, largest
 
 
 def evaluation(target: list[int], seen: list[list[int]]) -> Batch:
@@ -134,3 +134,33 @@ def test_joined_rankings_equal_one(batch: Callable[..., Batch]) -> None:
     joined, one = Ranking.cat(parts), TopK(k=4)(whole, queries, keys)
     assert torch.equal(joined.rank, one.rank)
     assert torch.equal(joined.items, one.items)
+
+
+@pytest.mark.parametrize("width", [1, 20, 333, 1000, 4097])
+@pytest.mark.parametrize("k", [1, 7, 20])
+def test_the_largest_are_those_of_a_sort(width: int, k: int) -> None:
+    torch.manual_seed(width + k)
+    k = min(k, width)
+    scores = torch.randint(0, 3 * width, (9, width)).float()  # with ties
+    scores[torch.rand(9, width) < 0.3] = -torch.inf
+    scores[0] = -torch.inf
+    top, column = largest(scores, k)
+    assert torch.equal(top, scores.sort(1, descending=True).values[:, :k])
+    assert torch.equal(scores.gather(1, column), top)
+    assert all(len(set(row)) == k for row in column.tolist())
+
+
+def test_users_ranked_a_few_at_a_time_are_ranked_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    seen = [torch.randperm(30)[:n].add(1).tolist() for n in (0, 4, 9, 1, 30, 2, 0)]
+    batch, queries, keys = evaluation(torch.randint(1, 31, (7,)).tolist(), seen), torch.randn(7, 4), torch.randn(31, 4)
+    whole = TopK(k=5)(batch, queries, keys)
+    monkeypatch.setattr("rec_lightning.ranking.topk._cached_rows", lambda columns, device: 2)
+    parts = TopK(k=5)(batch, queries, keys)
+    for field in ("users", "items", "target", "rank"):
+        assert torch.equal(getattr(parts, field), getattr(whole, field))
+
+
+def test_a_chunk_too_long_to_count_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^ranking.chunk must be at most 16777216, got 16777217. Set ranking.chunk.$"):
+        TopK(chunk=(1 << 24) + 1)
