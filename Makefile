@@ -1,7 +1,7 @@
 # make demo    sets up .venv and runs the main job;  make demo DEMO="trainer.max_epochs=1"  passes overrides on
 # make test    sets up .venv and runs every check and every test
 # make check   format, lint, types, doors, spelling
-# make bench   how long start-up takes: import, help, first step; how fast data and losses are
+# make bench   how long start-up takes: import, help, first step; how fast data, losses and tunings are
 # another interpreter: make PYTHON=python3.12 ...
 
 PYTHON ?= python3
@@ -31,6 +31,7 @@ bench: .venv/.installed
 	time $(BIN)/rec-lightning train data=synthetic items=id tuning=full trainer.fast_dev_run=true > /dev/null
 	$(BIN)/python tests/benchmarks/bench_data.py
 	$(BIN)/python tests/benchmarks/bench_losses.py
+	$(BIN)/python tests/benchmarks/bench_tuning.py
 
 # torch first: the rest then settles on the build that is there
 .venv/.installed: pyproject.toml constraints.txt

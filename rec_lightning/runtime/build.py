@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from rec_lightning.contracts import Catalog
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.measures import build_metrics, build_ranking, metric_keys
+from rec_lightning.runtime.transfer import start_from
 from rec_lightning.tuning.apply import apply
 
 GROUPS = "items backbone head loss companion task tuning ranking metrics optimizer scheduler callbacks trainer".split()
@@ -36,6 +37,8 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
     items = instantiate(config["items"])(catalog=catalog)
     backbone = instantiate(config.backbone)
     backbone = backbone(catalog=catalog) if isinstance(backbone, partial) else backbone  # one that knows the users
+    if config.get("init"):
+        start_from(config.init, backbone)
     tuning = instantiate(config.tuning)
     apply(tuning, {"items": items, "backbone": backbone})
     loss = instantiate(config.loss)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from torch import nn
+
 from rec_lightning.contracts import Tunable, Tuning
 
 
@@ -19,10 +21,28 @@ def apply(tuning: Tuning, parts: Mapping[str, Tunable]) -> None:
         parts: ``items`` and ``backbone``.
 
     Raises:
-        ValueError: the method matched nothing in one of its targets.
+        ValueError: the method matched nothing in one of its targets, or keeps random weights in one.
     """
     for name, part in parts.items():
         if tuning.target in (name, "all"):
-            part.set_trunk(tuning(part.trunk, f"{name}={type(part).__name__}", part.pretrained))
+            part.set_trunk(tuned(tuning, part.trunk, f"{name}={type(part).__name__}", part.pretrained))
         elif part.pretrained:
             part.trunk.requires_grad_(False)
+
+
+def tuned(tuning: Tuning, trunk: nn.Module, name: str, pretrained: bool) -> nn.Module:
+    """The trunk prepared by the method; one in which nothing was learnt before must train in full.
+
+    Raises:
+        ValueError: as ``apply``.
+    """
+    own = list(trunk.named_parameters())
+    made = tuning(trunk, name, pretrained)
+    frozen = [place for place, parameter in own if not parameter.requires_grad]
+    if frozen and not pretrained:
+        raise ValueError(
+            f"{name} has no pretrained weights, and this tuning would keep {len(frozen)} of {len(own)} at their random "
+            f"start ({frozen[0]}). Set tuning=full or another tuning.target, or start a backbone from an earlier run "
+            "with init=<run_dir>."
+        )
+    return made

@@ -22,6 +22,7 @@ from rec_lightning.items.id import IdItems
 from rec_lightning.items.pretrained import PretrainedItems
 from rec_lightning.items.text import TextItems
 from rec_lightning.runtime.composition import conf_dir
+from rec_lightning.tuning.apply import tuned
 from tests.members import members
 
 TUNINGS = members("tuning")
@@ -29,7 +30,8 @@ TUNINGS = members("tuning")
 KINDS = {
     "encoder": "encoder (BERT)",
     "decoder": "causal LM (Llama)",
-    "backbone": "own backbone (SASRec)",
+    "backbone": "own backbone of an earlier run (SASRec)",
+    "scratch": "own backbone, new (SASRec)",
     "id": "id embedding",
     "vectors": "causal LM over item vectors (Llama)",
     "table": "pretrained vectors",
@@ -60,12 +62,16 @@ def part(kind: str, catalog: Catalog, language_model: Model) -> nn.Module:
     if kind == "table":
         rows = torch.randn(catalog.size, 24, generator=torch.Generator().manual_seed(2))
         return PretrainedItems(catalog, 16, lambda _: rows)
-    return SASRec(32, max_length=8, dropout=0.0) if kind == "backbone" else IdItems(catalog, 16)
+    if kind == "id":
+        return IdItems(catalog, 16)
+    made = SASRec(32, max_length=8, dropout=0.0)
+    made.pretrained = kind == "backbone"  # as ``init`` does
+    return made
 
 
 def slot(kind: str) -> str:
     """Which of the two parts of a model it is."""
-    return "backbone" if kind in ("backbone", "vectors") else "items"
+    return "backbone" if kind in ("backbone", "scratch", "vectors") else "items"
 
 
 def _trunk(kind: str) -> tuple[nn.Module, str, bool]:
@@ -78,7 +84,9 @@ def _trunk(kind: str) -> tuple[nn.Module, str, bool]:
     if kind == "vectors":
         return LlamaModel(LlamaConfig(**sizes, intermediate_size=64)), "backbone=HFSequence", True
     nothing = Catalog.empty(())
-    made: Tunable = SASRec(32, 8) if kind == "backbone" else IdItems(nothing, 16)
+    if kind == "backbone":
+        return SASRec(32, 8).trunk, "backbone=SASRec", True
+    made: Tunable = SASRec(32, 8) if kind == "scratch" else IdItems(nothing, 16)
     if kind == "table":
         made = PretrainedItems(nothing, 16, lambda _: torch.empty(0, 24))
     return made.trunk, f"{slot(kind)}={type(made).__name__}", made.pretrained
@@ -90,7 +98,7 @@ def refusal(choice: str, kind: str) -> str:
     with torch.device("meta"):
         trunk, name, pretrained = _trunk(kind)
         try:
-            tuning(choice, kind)(trunk, name, pretrained)
+            tuned(tuning(choice, kind), trunk, name, pretrained)
         except ValueError as error:
             return str(error)
     return ""

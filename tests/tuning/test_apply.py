@@ -10,6 +10,7 @@ from torch import nn
 from rec_lightning.contracts import Catalog
 from rec_lightning.items.id import IdItems
 from rec_lightning.tuning.apply import apply
+from rec_lightning.tuning.bitfit import BitFit
 from rec_lightning.tuning.frozen import Frozen
 from rec_lightning.tuning.full import Full
 
@@ -76,3 +77,15 @@ def test_full_values_out_of_range() -> None:
         Full(lr_factor=0)
     with pytest.raises(ValueError, match=r"^tuning=full found no parameter in items=X. Set tuning.target.$"):
         Full()(nn.Identity(), "items=X", False)
+
+
+def test_random_weights_are_not_kept() -> None:
+    text = (
+        "backbone=Part has no pretrained weights, and this tuning would keep 1 of 2 at their random start (weight). "
+        "Set tuning=full or another tuning.target, or start a backbone from an earlier run with init=<run_dir>."
+    )
+    with pytest.raises(ValueError, match="^" + re.escape(text) + "$"):
+        apply(BitFit(target="backbone"), {"backbone": Part(False)})
+    part = Part(True)
+    apply(BitFit(target="backbone"), {"backbone": part})
+    assert [n for n, p in part.inner.named_parameters() if p.requires_grad] == ["bias"]

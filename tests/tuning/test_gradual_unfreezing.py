@@ -52,8 +52,11 @@ def test_a_run_calls_the_methods_callbacks(choice: str, tmp_path: Path, monkeypa
             true(self, *given)
 
         monkeypatch.setattr(kind, "on_after_backward", noted)
-    options = [f"tuning={choice}", f"run_dir={tmp_path / 'run'}"]
-    assert main(["train", *FAST, *options, *(["tuning.every=1"] if choice == "adalora" else [])]) == 0
+    before, init = tmp_path / "before", []
+    if choice == "adalora":  # it freezes what is there, which so must have learnt something
+        assert main(["train", *FAST, "tuning=full", f"run_dir={before}"]) == 0
+        init = [f"init={before}", "tuning.every=1"]
+    assert main(["train", *FAST, f"tuning={choice}", *init, f"run_dir={tmp_path / 'run'}"]) == 0
     assert called == {"Thawing" if choice == "gradual_unfreezing" else "Allocation"}
 
 

@@ -69,6 +69,7 @@ def test_a_backbone_as_target(batch: Callable[..., Batch]) -> None:
     torch.manual_seed(0)
     backbone, many, inputs = SASRec(16, max_length=8).eval(), batch([8], 9), torch.randn(1, 8, 16)
     before = backbone.states(many, inputs)
+    backbone.pretrained = True
     apply(Lora(target="backbone", layers=1), {"backbone": backbone})
     assert torch.equal(backbone.states(many, inputs), before)
     assert touched(backbone.blocks) == linears_before(16)
