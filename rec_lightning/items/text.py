@@ -49,7 +49,8 @@ class TextItems(nn.Module):
         max_tokens: longer texts are cut.
         fresh: items encoded anew in a training step over the whole catalogue; null encodes all of them.
         dropout: of the encoder's own dropout layers while it trains, in [0, 1).
-        chunk_tokens: tokens encoded at once; bounds the memory.
+        chunk_tokens: tokens encoded at once; bounds the memory and the padding; null for what suits the device: 512 on
+            a CPU, 8192 elsewhere (see ``tokens``).
         new_tokens: words of the texts that get a token of their own; their rows train under every fine-tuning method,
             so nothing is taken from the cache then.
         gradient_checkpointing: whether layers are computed again in the backward pass and not kept.
@@ -72,7 +73,7 @@ class TextItems(nn.Module):
         max_tokens: int = 64,
         fresh: int | None = 256,
         dropout: float = 0.0,
-        chunk_tokens: int = 8192,
+        chunk_tokens: int | None = None,
         new_tokens: Sequence[str] = (),
         gradient_checkpointing: bool = False,
     ) -> None:

@@ -20,7 +20,7 @@ class TextVectors:
         template: the text of an item, with ``{column}`` fields.
         pooling: ``mean`` over the real tokens, the first token (``cls``) or the last real one (``last``).
         max_tokens: longer texts are cut.
-        chunk_tokens: tokens encoded at once; bounds the memory.
+        chunk_tokens: tokens encoded at once; null for what suits the device (see ``tokens``).
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class TextVectors:
         template: str = "{title}",
         pooling: Pooling = "mean",
         max_tokens: int = 64,
-        chunk_tokens: int = 8192,
+        chunk_tokens: int | None = None,
     ) -> None:
         self.model, self.template, self.pooling = model, template, pooling
         self.max_tokens, self.chunk_tokens = max_tokens, chunk_tokens

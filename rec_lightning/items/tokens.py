@@ -12,6 +12,8 @@ from transformers import PreTrainedTokenizerBase
 
 # n items of a chunk, T tokens, N items
 
+ON_CPU, ELSEWHERE = 512, 8192
+
 
 class Tokens:
     """Ragged token ids; item 0 has none.
@@ -20,11 +22,13 @@ class Tokens:
         tokenizer: of the encoder.
         texts: N texts; text ``i`` belongs to item ``i + 1``.
         max_tokens: longer texts are cut.
-        chunk_tokens: upper bound of n * T of a chunk (a single longer text is its own chunk).
+        chunk_tokens: upper bound of n * T of a chunk (a single longer text is its own chunk); null chooses by the
+            device: ``ON_CPU``, where padding costs as much as text, else ``ELSEWHERE``, where many small chunks leave
+            the device idle.
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_tokens: int, chunk_tokens: int
+        self, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_tokens: int, chunk_tokens: int | None = None
     ) -> None:
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0  # any will do: it is masked
         # an empty text becomes one padding token, so that every item has a vector
@@ -50,6 +54,7 @@ class Tokens:
         Yields:
             rows (n,) into ``items``, ids (n, T) padded at the right, mask (n, T) int64 with 1 at real tokens.
         """
+        most = self.chunk_tokens or (ON_CPU if items.device.type == "cpu" else ELSEWHERE)
         length = self.length[items.cpu()]
         order = torch.argsort(length, stable=True)
         order = order[length[order] > 0]
@@ -57,7 +62,7 @@ class Tokens:
         while first < len(order):
             # lengths ascend, so the last row of a chunk sets its width
             widths = length[order[first:]] * torch.arange(1, len(order) - first + 1)
-            count = max(1, int(torch.searchsorted(widths, self.chunk_tokens, right=True)))
+            count = max(1, int(torch.searchsorted(widths, most, right=True)))
             rows = order[first : first + count]
             ids, mask = self.padded(items.cpu()[rows])
             yield rows.to(items.device), ids.to(items.device), mask.to(items.device)

@@ -19,6 +19,8 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 FRESH = 48
+CHUNKS = (256, 512, 1024, 2048, 8192)
+METHODS = (("full", "full"), ("lora, all layers", "lora", "tuning.layers=null"), ("lora, as configured", "lora"))
 
 
 def made(catalog: Any, choice: str, *overrides: str) -> Any:
@@ -143,18 +145,25 @@ def main() -> None:
         }
         print(json.dumps({"method": choice, **found, "times faster": ratio}), flush=True)
     cases = {
-        "full": Case(made(catalog, "full")),
-        "lora, all layers": Case(made(catalog, "lora", "tuning.layers=null")),
-        "lora, as configured": Case(made(catalog, "lora")),
+        f"{name}, {chunk} tokens": Case(made(catalog, choice, f"items.chunk_tokens={chunk}", *overrides))
+        for name, choice, *overrides in METHODS
+        for chunk in CHUNKS
     }
-    print(json.dumps(compare(cases, batches, repeats)), flush=True)
-    tokens = cases["full"].task.items.tokens
+    found = compare(cases, batches, repeats)
+    print(json.dumps(found), flush=True)
+    for chunk in CHUNKS:
+        full, *others = (found[f"{name}, {chunk} tokens"]["step s"] for name, *_ in METHODS)
+        ratio = {name: round(other / full, 2) for (name, *_), other in zip(METHODS[1:], others, strict=True)}
+        print(json.dumps({"chunk_tokens": chunk, "step relative to full's": ratio}), flush=True)
+    tokens = next(iter(cases.values())).task.items.tokens
     few, every = torch.randperm(catalog.size)[:FRESH] + 1, torch.arange(1, catalog.size + 1)
-    shares = {"whole catalogue": padding(tokens, every), "48 items of a step": padding(tokens, few)}
+    tokens.chunk_tokens = 8192
+    shares = {"whole catalogue": padding(tokens, every)}
     width = int(tokens.length.max())
+    for chunk in CHUNKS:
+        tokens.chunk_tokens = chunk
+        shares[f"48 items in chunks of {chunk} tokens"] = padding(tokens, few)
     shares["no buckets"] = round(1 - int(tokens.length.sum()) / (catalog.size * width), 3)
-    tokens.chunk_tokens = 256
-    shares["48 items in chunks of 256 tokens"] = padding(tokens, few)
     print(json.dumps({"padding share": shares}))
 
 

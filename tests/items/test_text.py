@@ -368,6 +368,19 @@ def test_chunks_hold_texts_of_about_one_length(cache: Path, catalog: Catalog, la
     for _, ids, mask in items.tokens.chunks(torch.randperm(201)):
         real, padded = real + int(mask.sum()), padded + ids.numel()
         assert ids.numel() <= 200
+    items.tokens.chunk_tokens = None
+    everything = torch.arange(201)
+    on_cpu = [ids.numel() for _, ids, _ in items.tokens.chunks(everything)]
+    assert 256 < max(on_cpu) <= 512
+    assert len(on_cpu) > 3
     in_order = sum(len(w) * max(w) for w in items.tokens.length[1:].split(10) for w in [w.tolist()])
     assert real / padded > 0.9
     assert real / in_order < 0.7  # what the same texts would cost as they come
+
+
+@pytest.mark.gpu
+def test_chunks_are_larger_on_a_gpu(cache: Path, catalog: Catalog, language_model: Model) -> None:
+    items = made(catalog, language_model("bert"), chunk_tokens=None)
+    items.tokens.length, items.tokens.offsets = torch.tensor([0, *[20] * 100]), torch.zeros(101, dtype=torch.long)
+    assert [len(rows) for rows, _, _ in items.tokens.chunks(torch.arange(101, device="cuda"))] == [100]
+    assert len(list(items.tokens.chunks(torch.arange(101)))) == 4
