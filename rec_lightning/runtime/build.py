@@ -77,8 +77,13 @@ def rehearse(config: DictConfig, data: RecData) -> None:
         raise ValueError(f"a run needs {', '.join(GROUPS)}, and {dropped[0]} was dropped. Set {dropped[0]}=...")
     empty = Catalog.empty(data.item_columns, data.user_columns)
     with torch.device("meta"):
-        build_task(config, empty)
+        task = build_task(config, empty)
     optimizer = instantiate(config.optimizer)([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
+    if hasattr(optimizer, "eval") and getattr(task.tuning, "sets_weights", False):
+        raise ValueError(
+            f"tuning={type(task.tuning).__name__} sets weights to zero between steps, and {type(optimizer).__name__} "
+            "keeps weights of its own, which bring them back. Set optimizer=adamw, or tuning=lora."
+        )
     instantiate(config.scheduler)(optimizer, 10)
     watched = [f"val/{key}" for key in metric_keys(config.ranking, config.metrics, empty)]
     if config.monitor not in watched:

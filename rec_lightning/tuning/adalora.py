@@ -41,6 +41,8 @@ class AdaLora:
         ValueError: a value out of range.
     """
 
+    sets_weights = True
+
     def __init__(
         self,
         target: Target = "items",

@@ -21,8 +21,10 @@ def apply(tuning: Tuning, parts: Mapping[str, Tunable]) -> None:
         parts: ``items`` and ``backbone``.
 
     Raises:
-        ValueError: the method matched nothing in one of its targets, or keeps random weights in one.
+        ValueError: the method matched nothing in one of its targets, keeps random weights in one, or has a rate for
+            pretrained weights where there are none.
     """
+    _check_rates(tuning, parts)
     for name, part in parts.items():
         if tuning.target in (name, "all"):
             part.set_trunk(tuned(tuning, part.trunk, f"{name}={type(part).__name__}", part.pretrained))
@@ -46,3 +48,16 @@ def tuned(tuning: Tuning, trunk: nn.Module, name: str, pretrained: bool) -> nn.M
             "with init=<run_dir>."
         )
     return made
+
+
+def _check_rates(tuning: Tuning, parts: Mapping[str, Tunable]) -> None:
+    touched = {name: part for name, part in parts.items() if tuning.target in (name, "all")}
+    methods: Mapping[str, Tuning] = getattr(tuning, "methods", {})
+    for name, method in methods.items():
+        _check_rates(method, {n: part for n, part in touched.items() if n == name})
+    asked = getattr(tuning, "asked_rate", None)
+    if asked is not None and touched and not any(part.pretrained for part in touched.values()):
+        raise ValueError(
+            f"tuning.lr_factor is the rate inside pretrained weights, and {' and '.join(touched)} has none, so "
+            f"{asked} has no effect. Set tuning.lr_factor=null, and optimizer.lr."
+        )

@@ -31,6 +31,7 @@ class Compose:
         self.methods: dict[str, Tuning] = {"items": items, "backbone": backbone}
         self.changes_output = any(getattr(m, "changes_output", False) for m in self.methods.values())
         self.foldable = all(getattr(m, "foldable", True) for m in self.methods.values())
+        self.sets_weights = any(getattr(m, "sets_weights", False) for m in self.methods.values())
         for part, method in self.methods.items():
             if method.target != part:
                 raise ValueError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import nn
 
 from rec_lightning.contracts import Target
+from rec_lightning.tuning.layers import INSIDE, check_positive
 
 
 class Full:
@@ -15,14 +16,14 @@ class Full:
 
     Args:
         target: ``items`` (their encoder), ``backbone`` or ``all``.
-        lr_factor: learning rate inside a pretrained trunk relative to the optimizer's; positive.
+        lr_factor: learning rate inside a pretrained trunk relative to the optimizer's; positive; null for 0.05. A new
+            trunk trains at the optimizer's rate, so where there is no other it must be null.
     """
 
-    def __init__(self, target: Target = "items", lr_factor: float = 0.05) -> None:
-        if lr_factor <= 0:
-            raise ValueError(f"tuning.lr_factor must be positive, got {lr_factor}. Set tuning.lr_factor.")
+    def __init__(self, target: Target = "items", lr_factor: float | None = None) -> None:
+        check_positive({"lr_factor": lr_factor})
         self.target: Target = target
-        self.lr_factor = lr_factor
+        self.asked_rate, self.lr_factor = lr_factor, INSIDE if lr_factor is None else lr_factor
 
     def __call__(self, trunk: nn.Module, name: str, pretrained: bool) -> nn.Module:
         """Marks all parameters as trained.

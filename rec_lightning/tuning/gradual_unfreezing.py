@@ -17,7 +17,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import nn
 
 from rec_lightning.contracts import Target
-from rec_lightning.tuning.layers import check_positive, heights
+from rec_lightning.tuning.layers import INSIDE, check_positive, heights
 
 
 class GradualUnfreezing:
@@ -27,16 +27,20 @@ class GradualUnfreezing:
         target: ``items`` (their encoder), ``backbone`` or ``all``.
         start: layers that train from the first step; at least 1.
         epochs: between two layers; at least 1.
-        lr_factor: learning rate inside a pretrained trunk relative to the optimizer's; positive.
+        lr_factor: learning rate inside a pretrained trunk relative to the optimizer's; positive; null for 0.05. A new
+            trunk trains at the optimizer's rate, so where there is no other it must be null.
 
     Raises:
         ValueError: a value out of range.
     """
 
-    def __init__(self, target: Target = "items", start: int = 1, epochs: int = 1, lr_factor: float = 0.05) -> None:
+    def __init__(
+        self, target: Target = "items", start: int = 1, epochs: int = 1, lr_factor: float | None = None
+    ) -> None:
         check_positive({"start": start, "epochs": epochs, "lr_factor": lr_factor})
         self.target: Target = target
-        self.start, self.epochs, self.lr_factor = start, epochs, lr_factor
+        self.start, self.epochs = start, epochs
+        self.asked_rate, self.lr_factor = lr_factor, INSIDE if lr_factor is None else lr_factor
         self._tuned: list[tuple[nn.Module, Mapping[str, int]]] = []
 
     def __call__(self, trunk: nn.Module, name: str, pretrained: bool) -> nn.Module:

@@ -12,6 +12,8 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D  # the linear layer of GPT-2
 
 LINEAR: tuple[type[nn.Module], ...] = (nn.Linear, Conv1D)
+# learning rate of pretrained weights themselves, relative to the optimizer's, where none was asked for
+INSIDE = 0.05
 
 
 def linear_layers(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from torch import nn
 
 from rec_lightning.contracts import Target
-from rec_lightning.tuning.layers import check_positive, heights
+from rec_lightning.tuning.layers import INSIDE, check_positive, heights
 
 
 class TopLayers:
@@ -20,16 +20,18 @@ class TopLayers:
     Args:
         target: ``items`` (their encoder), ``backbone`` or ``all``.
         layers: how many; at least 1.
-        lr_factor: learning rate inside a pretrained trunk relative to the optimizer's; positive.
+        lr_factor: learning rate inside a pretrained trunk relative to the optimizer's; positive; null for 0.05. A new
+            trunk trains at the optimizer's rate, so where there is no other it must be null.
 
     Raises:
         ValueError: a value out of range.
     """
 
-    def __init__(self, target: Target = "items", layers: int = 2, lr_factor: float = 0.05) -> None:
+    def __init__(self, target: Target = "items", layers: int = 2, lr_factor: float | None = None) -> None:
         check_positive({"layers": layers, "lr_factor": lr_factor})
         self.target: Target = target
-        self.layers, self.lr_factor = layers, lr_factor
+        self.layers = layers
+        self.asked_rate, self.lr_factor = lr_factor, INSIDE if lr_factor is None else lr_factor
 
     def __call__(self, trunk: nn.Module, name: str, pretrained: bool) -> nn.Module:
         """Marks what trains.

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hydra.utils import instantiate
 
 from rec_lightning.contracts import Catalog
 from rec_lightning.data.module import RecData
@@ -49,3 +50,12 @@ def test_a_loss_that_cannot_work_with_the_catalogue_is_refused_before_training()
     config = compose("train", ["items=id", "tuning=full", "loss=bce", "loss/negatives=popularity"])
     with pytest.raises(ValueError, match=r"^negatives by popularity need at least 2 items with interactions in train"):
         build_task(config, catalog([0, 0, 0, 0]))
+
+
+def test_weights_set_between_steps_need_an_optimizer_without_copies() -> None:
+    config = compose("train", ["data=synthetic", "tuning=adalora", "optimizer=schedule_free"])
+    text = r"^tuning=AdaLora sets weights to zero between steps, and AdamWScheduleFree keeps .* Set optimizer=adamw, or"
+    with pytest.raises(ValueError, match=text):
+        rehearse(config, instantiate(config.data))
+    config = compose("train", ["data=synthetic", "tuning=lora", "optimizer=schedule_free"])
+    rehearse(config, instantiate(config.data))

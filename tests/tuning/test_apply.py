@@ -7,12 +7,15 @@ import re
 import pytest
 from torch import nn
 
-from rec_lightning.contracts import Catalog
+from rec_lightning.contracts import Catalog, Tuning
 from rec_lightning.items.id import IdItems
 from rec_lightning.tuning.apply import apply
 from rec_lightning.tuning.bitfit import BitFit
+from rec_lightning.tuning.compose import Compose
 from rec_lightning.tuning.frozen import Frozen
 from rec_lightning.tuning.full import Full
+from rec_lightning.tuning.gradual_unfreezing import GradualUnfreezing
+from rec_lightning.tuning.top_layers import TopLayers
 
 
 class Part(nn.Module):
@@ -77,6 +80,32 @@ def test_full_values_out_of_range() -> None:
         Full(lr_factor=0)
     with pytest.raises(ValueError, match=r"^tuning=full found no parameter in items=X. Set tuning.target.$"):
         Full()(nn.Identity(), "items=X", False)
+
+
+@pytest.mark.parametrize(
+    ("tuning", "touched"),
+    [
+        (Full(lr_factor=0.5), "items"),
+        (TopLayers(target="backbone", lr_factor=0.5), "backbone"),
+        (GradualUnfreezing(lr_factor=0.5), "items"),
+        (Full(target="all", lr_factor=0.5), "items and backbone"),
+        (Compose(Full(), Full(target="backbone", lr_factor=0.5)), "backbone"),
+    ],
+)
+def test_a_rate_without_effect_is_refused(tuning: Tuning, touched: str) -> None:
+    text = (
+        f"tuning.lr_factor is the rate inside pretrained weights, and {touched} has none, so 0.5 has no effect. "
+        "Set tuning.lr_factor=null, and optimizer.lr."
+    )
+    with pytest.raises(ValueError, match="^" + re.escape(text) + "$"):
+        apply(tuning, {"items": Part(False), "backbone": Part(False)})
+
+
+def test_a_rate_that_acts_somewhere_is_taken() -> None:
+    assert Full().lr_factor == TopLayers().lr_factor == GradualUnfreezing().lr_factor == 0.05
+    apply(Full(target="all", lr_factor=0.5), {"items": Part(True), "backbone": Part(False)})
+    apply(Full(lr_factor=0.5), {"items": Part(True), "backbone": Part(False)})
+    apply(Compose(Full(lr_factor=0.5), Full(target="backbone")), {"items": Part(True), "backbone": Part(False)})
 
 
 def test_random_weights_are_not_kept() -> None:
