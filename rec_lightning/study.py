@@ -141,6 +141,10 @@ def resolve(verb: str, overrides: Sequence[str]) -> Mapping[str, Any]:
     """
     from omegaconf import OmegaConf
 
+    from rec_lightning.runtime.baseline_options import resolve_baselines
     from rec_lightning.runtime.composition import compose
 
-    return cast(Mapping[str, Any], OmegaConf.to_container(compose(verb, list(overrides))))
+    config = compose(verb, list(overrides))
+    if verb == "train":
+        resolve_baselines(config, overrides)
+    return cast(Mapping[str, Any], OmegaConf.to_container(config))

@@ -26,7 +26,7 @@ def run(overrides: list[str]) -> int:
 
         import_torchmetrics()
 
-        from rec_lightning.runtime.beside import resolve_baselines
+        from rec_lightning.runtime.baseline_options import resolve_baselines
         from rec_lightning.runtime.check import check_signatures
         from rec_lightning.runtime.rundir import RunDir
         from rec_lightning.runtime.training import Training

@@ -95,3 +95,20 @@ def test_the_launcher_stays_light() -> None:
     code = f"import sys, {modules}; print({{'torch', 'polars', 'numpy', 'matplotlib'}} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "set()"
+
+
+def test_complete_runs_are_kept_with_the_options_of_their_baselines(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    small = "data.source.users=30, data.source.items=20"
+    path.write_text(
+        STUDY.replace("train: [data=sequences]", f"train: [data=synthetic, {small}, width=8, trainer.max_epochs=1]")
+        .replace("baseline: [data=sequences]", f"baseline: [data=synthetic, {small}]")
+        .replace("tuning=full]", "tuning=full, 'logger=[]', 'compare=[popularity]']")
+    )
+    command = [str(path), f"run_dir={tmp_path / 'run'}"]
+    assert run(command) == 0
+    manifests = [tmp_path / "run" / row / "seed-42" / "manifest.json" for row in ("popularity", "ids")]
+    before = [file.stat().st_mtime_ns for file in manifests]
+    assert run(command) == 0
+    assert [file.stat().st_mtime_ns for file in manifests] == before
+    assert not list(tmp_path.glob("run/*/*.replaced-*"))

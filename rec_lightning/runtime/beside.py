@@ -3,7 +3,7 @@
 They are fitted and ranked after the run's own test, in the first process. Their rankings are kept under the cache
 folder by data, protocol, options and code, so that they cost something only once; metrics are counted anew.
 
-Relations: ``training`` asks for them, ``rundir`` shows them; ``baselining`` makes a run of its own of one baseline.
+Relations: ``baseline_options`` reads their options; ``training`` asks for them, ``rundir`` shows them; ``baselining`` makes a run of its own of one baseline.
 """
 
 from __future__ import annotations
@@ -29,36 +29,10 @@ from rec_lightning.contracts import Ranking
 from rec_lightning.data.batches import EvalBatches
 from rec_lightning.data.module import RecData
 from rec_lightning.downloads import cache_dir
-from rec_lightning.runtime.composition import compose
 from rec_lightning.runtime.measures import build_metrics, build_ranking
 
 _COLUMNS = ("users", "items", "scores", "target", "rank")
 _LEVEL = 0.95
-
-
-def resolve_baselines(config: DictConfig, overrides: list[str]) -> None:
-    """Puts the options of each baseline that ``compare`` names in the place of its name.
-
-    Args:
-        config: resolved ``train`` configuration; changed.
-        overrides: as given; their search path finds baselines of others.
-
-    Raises:
-        ValueError: ``compare`` is no list of baselines.
-    """
-    names = OmegaConf.to_container(config).get("compare", [])  # type: ignore[union-attr]
-    if not isinstance(names, list) or len(set(map(str, names))) < len(names):
-        raise ValueError(
-            f"compare must be a list of different baselines, got {names!r}. Set for example compare=[ease]."
-        )
-    search = [text for text in overrides if text.startswith("hydra.searchpath=")]
-    nodes = {}
-    for name in names:
-        try:
-            nodes[name] = compose("baseline", [*search, f"baseline={name}", f"seed={config.seed}"]).baseline
-        except ValueError as error:
-            raise ValueError(f"compare must list baselines: {error}") from error
-    OmegaConf.update(config, "compare", nodes, merge=False)
 
 
 class Beside:

@@ -17,7 +17,8 @@ from rec_lightning.cli import main
 from rec_lightning.contracts import Ranking
 from rec_lightning.metrics.hit_rate import HitRate
 from rec_lightning.metrics.ndcg import NDCG
-from rec_lightning.runtime.beside import Beside, _per_target, resolve_baselines
+from rec_lightning.runtime.baseline_options import resolve_baselines
+from rec_lightning.runtime.beside import Beside, _per_target
 from rec_lightning.runtime.composition import compose
 
 DATA = ["data=synthetic", "data.source.users=60", "data.source.items=30", "data.source.events_per_user=12"]
