@@ -3,7 +3,8 @@
 They are fitted and ranked after the run's own test, in the first process. Their rankings are kept under the cache
 folder by data, protocol, options and code, so that they cost something only once; metrics are counted anew.
 
-Relations: ``baseline_options`` reads their options; ``training`` asks for them, ``rundir`` shows them; ``baselining`` makes a run of its own of one baseline.
+Relations: ``baseline_options`` reads their options; ``training`` asks for them, ``rundir`` shows them;
+``baselining`` makes a run of its own of one baseline.
 """
 
 from __future__ import annotations
