@@ -69,7 +69,7 @@ def test_values_out_of_range(options: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize(
     ("lengths", "text"),
     [
-        ([], "given has no interactions: nothing to train on. Check the file and its filters."),
+        ([], "given has no interactions, before any filter. Check the file."),
         ([1, 1], "given has no validation events under LeaveOneOut(): leave-one-out needs users with at least"),
         ([2, 2], "given has no validation events under LeaveOneOut()"),
         ([3, 3], "given: no user has two training events, so nothing can be trained. Choose other data or"),
