@@ -1,11 +1,13 @@
 """Parts that tests of several rooms use: tiny language models, a small catalogue, batches, and every file of ``conf``.
 
-Nothing here touches a network, and ``cache`` keeps what a test writes away from the user's own cache.
+Nothing here touches a network, and no test writes to the user's own cache but those marked ``net``, whose downloads
+are kept there for the next time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,24 @@ import torch
 from rec_lightning.contracts import Batch, Catalog
 
 WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau".split()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    """One ``$REC_CACHE`` for all tests that ask for none of their own; gives the user's."""
+    own = os.environ.get("REC_CACHE")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REC_CACHE", str(tmp_path_factory.mktemp("shared_cache")))
+        yield own
+
+
+@pytest.fixture(autouse=True)
+def downloads(request: pytest.FixtureRequest, shared_cache: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own cache for tests marked ``net``."""
+    if request.node.get_closest_marker("net") is not None:
+        monkeypatch.delenv("REC_CACHE")
+        if shared_cache is not None:
+            monkeypatch.setenv("REC_CACHE", shared_cache)
 
 
 @pytest.fixture
