@@ -1,9 +1,10 @@
 """Forget people: erase them from prepared data, leave them out for good, list the runs that may have seen them.
 
 users=a,b,c or users=@file (one a line) names ids as in the source of data=.... Prepared data that hold them are
-removed, and preparing the same source again leaves them out. Weights that saw them keep what they learnt, and rankings
-and the source's own files stay: the runs are listed, so that they can be deleted or trained again. Leaves
-forgotten.json, without ids, in run_dir. A killed command is ended by the same line.
+removed, and the rankings of baselines kept for those; preparing the same source again leaves them out. Weights that saw
+them keep what they learnt, and the rankings of runs and the source's own files stay: the runs are listed, so that they
+can be deleted or trained again. Leaves forgotten.json, without ids, in run_dir. A killed command is ended by the same
+line.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ def _show(done: Forgotten) -> None:
         ("left out before", done.already),
         ("not in the source", done.unknown),
         ("prepared folders removed", len(done.entries)),
+        ("kept rankings of baselines removed", done.rankings),
         ("left out from now on", done.suppressed),
         ("manifests that cannot be read", len(done.unreadable)),
     ):

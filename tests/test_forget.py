@@ -47,6 +47,10 @@ def forget(file: Path, tmp_path: Path, *options: str) -> tuple[int, dict[str, An
     return code, json.loads(page.read_text()) if page.exists() else {}
 
 
+def _killed(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def held(cache: Path) -> set[str]:
     """Users in any file of the prepared data."""
     files = [f for f in cache.rglob("*.parquet") if f.name in ("users.parquet", "interactions.parquet")]
@@ -79,6 +83,39 @@ def test_every_entry_of_the_source_goes_and_no_other(file: Path, cache: Path, tm
     assert "u3" not in (tmp_path / "out" / "forgotten.json").read_text()
 
 
+@pytest.mark.parametrize("step", [None, "erase_rankings"], ids=["whole", "killed"])
+def test_rankings_kept_beside_runs_go_with_the_data(
+    step: str | None, file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.tsv"
+    other.write_text(file.read_text() + "u3\t2\t9\n")
+    table = ["data=table", "data.source.columns={user: user, item: item, timestamp: timestamp}", "max_length=6"]
+    table += (
+        "items=id tuning=full width=8 trainer.max_epochs=1 logger=[] top_k=[5] ranking.k=5 monitor=val/ndcg@5".split()
+    )
+    keys = []
+    for path in (file, other):
+        run = tmp_path / "trained" / path.stem
+        assert main(["train", *table, f"data.source.path={path}", f"run_dir={run}"]) == 0
+        keys.append(json.loads((run / "manifest.json").read_text())["data"]["key"])
+    old, kept = (place_of(key).name for key in keys)
+    (cache / "baselines" / "ease-of-an-earlier-version.npz").write_text("")
+
+    def rankings() -> list[tuple[str, str]]:
+        return sorted((f.parent.name, f.name.split("-")[0]) for f in (cache / "baselines").rglob("*.npz"))
+
+    before = [(key, name) for key in sorted([old, kept, "baselines"]) for name in ("ease", "popularity")]
+    before.remove(("baselines", "popularity"))
+    assert rankings() == before
+    if step is not None:
+        with monkeypatch.context() as patch:
+            patch.setattr(f"{erase.__name__}.{step}", _killed)
+            assert forget(file, tmp_path, "users=u3") == (130, {})
+    code, told = forget(file, tmp_path, "users=u3")
+    assert (code, told["rankings"]) == (0, 3)
+    assert rankings() == [(kept, "ease"), (kept, "popularity")]
+
+
 def test_the_same_line_again_changes_nothing(file: Path, tmp_path: Path) -> None:
     forget(file, tmp_path, "users=u3")
     fresh = data(file)
@@ -92,12 +129,8 @@ def test_a_killed_command_is_ended_by_the_same_line(
     step: str, file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data(file)
-
-    def killed(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(f"{erase.__name__}.{step}", killed)
+        patch.setattr(f"{erase.__name__}.{step}", _killed)
         assert forget(file, tmp_path, "users=u3") == (130, {})
     assert "u3" not in data(file).sequences.users.to_list()  # already not used
     code, told = forget(file, tmp_path, "users=u3")

@@ -82,6 +82,11 @@ def prepared_dir() -> Path:
     return cache_dir() / "prepared"
 
 
+def rankings_dir() -> Path:
+    """Where rankings of baselines are kept, in folders named as those of the prepared data; may not exist yet."""
+    return cache_dir() / "baselines"
+
+
 @contextmanager
 def filling(place: Path) -> Iterator[Path]:
     """An empty folder to fill; it gets its place when the block ends well, and vanishes when it does not.

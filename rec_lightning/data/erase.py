@@ -1,8 +1,8 @@
 """Forgetting people: out of what was prepared, and a list of the runs that may have learnt from them.
 
 Order: first the list of who must not come back, from which moment no older preparation is found any more; then the
-prepared folders, each moved out of its place before it is deleted. A kill in between leaves nothing that is used, and
-the same command ends the work.
+prepared folders, each moved out of its place before it is deleted; then what was ranked with them beside trained runs.
+A kill in between leaves nothing that is used, and the same command ends the work.
 
 What it cannot do: the source's own files stay as they are, and weights that saw somebody keep what they learnt. The
 runs are listed, so that they can be deleted or trained again.
@@ -22,7 +22,7 @@ from typing import Any, Literal
 import polars as pl
 
 from rec_lightning.contracts import USER, Tables
-from rec_lightning.data.cache import ERASING, prepared_dir
+from rec_lightning.data.cache import ERASING, prepared_dir, rankings_dir
 from rec_lightning.data.module import RecData
 from rec_lightning.data.suppression import Suppression, origin_of, user_ids
 
@@ -57,6 +57,7 @@ class Forgotten:
         data, origin: name and identity of the source.
         asked, already, unknown: users asked for, left out before, and not in the source.
         entries: prepared folders that were removed.
+        rankings: files with rankings of baselines that were removed.
         suppressed: users left out of this source from now on.
         runs: that may have seen them.
         unreadable: manifests that could not be read; their runs are not judged.
@@ -68,6 +69,7 @@ class Forgotten:
     already: int
     unknown: int
     entries: list[str]
+    rankings: int
     suppressed: int
     runs: list[Seen]
     unreadable: list[str]
@@ -103,9 +105,10 @@ def forget(data: RecData, users: Sequence[str], runs: Path, unknown: Literal["re
     if known:
         suppression.add(known)
     entries = [place.name for place in erase_entries(suppression)]
+    rankings = erase_rankings()
     seen, unreadable = _runs(runs, tables, known, _names(data, tables, known), suppression)
     counts = (len(wanted), already, len(strange))
-    return Forgotten(tables.name, suppression.origin, *counts, entries, len(suppression), seen, unreadable)
+    return Forgotten(tables.name, suppression.origin, *counts, entries, rankings, len(suppression), seen, unreadable)
 
 
 def erase_entries(suppression: Suppression) -> Iterator[Path]:
@@ -125,6 +128,22 @@ def erase_entries(suppression: Suppression) -> Iterator[Path]:
         moved = place.rename(place.with_name(ERASING + place.name))
         shutil.rmtree(moved)
         yield place
+
+
+def erase_rankings() -> int:
+    """Removes kept rankings of baselines whose prepared data are not there any more; gives how many.
+
+    Those of data that went earlier are removed too, since nobody can tell whose they are.
+    """
+    home, removed = rankings_dir(), 0
+    for place in sorted(home.glob("*")):
+        if place.is_file():  # of an earlier version, which had no folders
+            place.unlink()
+            removed += 1
+        elif not (prepared_dir() / place.name).is_dir():
+            removed += len(list(place.glob("*.npz")))
+            shutil.rmtree(place)
+    return removed
 
 
 def _names(data: RecData, tables: Tables, users: Sequence[str]) -> set[str]:

@@ -28,8 +28,8 @@ from torchmetrics import Metric
 
 from rec_lightning.contracts import Ranking
 from rec_lightning.data.batches import EvalBatches
+from rec_lightning.data.cache import place_of, rankings_dir
 from rec_lightning.data.module import RecData
-from rec_lightning.downloads import cache_dir
 from rec_lightning.runtime.measures import build_metrics, build_ranking
 
 _COLUMNS = ("users", "items", "scores", "target", "rank")
@@ -98,7 +98,7 @@ class Beside:
         for part in (baseline, ranker):
             for file in sorted(Path(str(sys.modules[type(part).__module__].__file__)).parent.glob("*.py")):
                 code.update(file.read_bytes())
-        return cache_dir() / "baselines" / f"{name}-{code.hexdigest()[:24]}.npz"
+        return rankings_dir() / place_of(data.facts.key).name / f"{name}-{code.hexdigest()[:24]}.npz"
 
     def _values(self, data: RecData, ranking: Ranking, own: Ranking) -> tuple[dict[str, float], dict[str, Any] | None]:
         prefix = build_ranking(self.config.ranking, data.catalog).prefix
