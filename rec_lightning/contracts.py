@@ -318,6 +318,7 @@ class Backbone(Tunable, Protocol):
     """How a history becomes states.
 
     One that reads ``batch.time`` says ``needs_time = True``: batches carry times for it, and data without are refused.
+    It may say in ``without_times`` what to set for such data ("set backbone.time=false").
     """
 
     def pose(self, batch: Batch) -> Batch:

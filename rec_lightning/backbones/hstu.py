@@ -45,6 +45,7 @@ class HSTU(nn.Module):
     """
 
     pretrained = False
+    without_times = "set backbone.time=false"
 
     def __init__(
         self,

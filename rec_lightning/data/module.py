@@ -192,8 +192,11 @@ class RecData:
         assert self._prepared is not None
         return self._prepared
 
-    def carry_times(self) -> None:
+    def carry_times(self, otherwise: str) -> None:
         """From now on batches carry times.
+
+        Args:
+            otherwise: what helps where the data have none, beside naming their column.
 
         Raises:
             ValueError: the data have none.
@@ -201,7 +204,7 @@ class RecData:
         if self.sequences.timestamp is None:
             raise ValueError(
                 f"the backbone reads when events happened, and {self.facts.name} tells no time. Name the column in "
-                "data.source (timestamp), or choose a backbone that reads positions only."
+                f"data.source (timestamp), or {otherwise}."
             )
         self._timed = True
 

@@ -111,7 +111,7 @@ class Evaluation:
         task.load_state_dict(state, strict=False)
         task.ranking = self.ranking
         if getattr(task, "needs_time", False):
-            self.data.carry_times()
+            self.data.carry_times(str(task.without_times))
         return task
 
     def _same_items(self) -> bool:

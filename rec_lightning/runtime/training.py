@@ -64,7 +64,7 @@ class Training:
         seed_everything(self.config.seed, verbose=False)
         self.task = build_task(self.config, self.data.catalog)
         if getattr(self.task, "needs_time", False):
-            self.data.carry_times()
+            self.data.carry_times(str(self.task.without_times))
         self.task.ranking.check(self.data.catalog.size)  # type: ignore[union-attr, operator]
         if earlier:
             check_bases(self.task, earlier.get("bases", {}))

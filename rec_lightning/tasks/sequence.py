@@ -97,6 +97,11 @@ class SequenceTask(LightningModule):
         """Whether batches must carry times."""
         return bool(getattr(self.backbone, "needs_time", False))
 
+    @property
+    def without_times(self) -> str:
+        """What to set where the data have no times."""
+        return str(getattr(self.backbone, "without_times", "choose a backbone that reads positions only"))
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean loss over the positions with a target, and the companion's part."""
         asked_for_all, batch = batch, self.backbone.pose(batch)

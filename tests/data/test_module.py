@@ -86,7 +86,7 @@ def test_batches_carry_times_only_when_asked() -> None:
     data = RecData(Given([5, 4, 3]), LeaveOneOut(), max_length=10, cache=False)
     loaders = (data.train_dataloader, data.val_dataloader, data.test_dataloader)
     assert [next(iter(loader())).time for loader in loaders] == [None] * 3
-    data.carry_times()
+    data.carry_times("read positions")
     for loader in loaders:
         batch = next(iter(loader()))
         assert batch.time is not None
@@ -95,8 +95,9 @@ def test_batches_carry_times_only_when_asked() -> None:
 
 def test_times_are_asked_of_data_without() -> None:
     data = RecData(Given([5, 4, 3], timed=False), LeaveOneOut(), max_length=10, cache=False)
-    with pytest.raises(ValueError, match=re.escape("reads when events happened, and given tells no time. Name the")):
-        data.carry_times()
+    text = "given tells no time. Name the column in data.source (timestamp), or read positions."
+    with pytest.raises(ValueError, match=re.escape(text)):
+        data.carry_times("read positions")
 
 
 def _share(rank: int, port: int, found: Any) -> None:

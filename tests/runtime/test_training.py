@@ -41,11 +41,20 @@ def test_a_backbone_that_needs_times_gets_them(cache: Path, tmp_path: Path) -> N
     assert all(Clocked.seen)
 
 
+@pytest.mark.parametrize(
+    ("backbone", "otherwise"),
+    [
+        (["backbone=mean_pooling", f"backbone._target_={__name__}.Clocked"], "choose a backbone that reads positions"),
+        (["backbone=hstu"], "set backbone.time=false."),
+    ],
+    ids=["clocked", "hstu"],
+)
 def test_data_without_times_are_refused_by_name(
-    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    backbone: list[str], otherwise: str, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "sequences.txt"
     file.write_text("".join(f"{user} 1 2 3 {user + 4}\n" for user in range(5)))
-    options = [f"backbone._target_={__name__}.Clocked", f"run_dir={tmp_path / 'run'}", "backbone=mean_pooling"]
-    assert main(["train", *FAST, *options, "data=sequences", f"data.source.path={file}"]) == 2
-    assert "reads when events happened, and sequences tells no time. Name the column" in capsys.readouterr().err
+    options = [*backbone, f"run_dir={tmp_path / 'run'}", "data=sequences", f"data.source.path={file}"]
+    assert main(["train", *FAST, *options]) == 2
+    rule = "the backbone reads when events happened, and sequences tells no time. Name the column in data.source "
+    assert f"{rule}(timestamp), or {otherwise}" in capsys.readouterr().err
