@@ -83,9 +83,8 @@ def test_every_entry_of_the_source_goes_and_no_other(file: Path, cache: Path, tm
     assert "u3" not in (tmp_path / "out" / "forgotten.json").read_text()
 
 
-@pytest.mark.parametrize("step", [None, "erase_rankings"], ids=["whole", "killed"])
 def test_rankings_kept_beside_runs_go_with_the_data(
-    step: str | None, file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path / "other.tsv"
     other.write_text(file.read_text() + "u3\t2\t9\n")
@@ -107,10 +106,9 @@ def test_rankings_kept_beside_runs_go_with_the_data(
     before = [(key, name) for key in sorted([old, kept, "baselines"]) for name in ("ease", "popularity")]
     before.remove(("baselines", "popularity"))
     assert rankings() == before
-    if step is not None:
-        with monkeypatch.context() as patch:
-            patch.setattr(f"{erase.__name__}.{step}", _killed)
-            assert forget(file, tmp_path, "users=u3") == (130, {})
+    with monkeypatch.context() as patch:  # killed in between, and ended by the same line
+        patch.setattr(f"{erase.__name__}.erase_rankings", _killed)
+        assert forget(file, tmp_path, "users=u3") == (130, {})
     code, told = forget(file, tmp_path, "users=u3")
     assert (code, told["rankings"]) == (0, 3)
     assert rankings() == [(kept, "ease"), (kept, "popularity")]
