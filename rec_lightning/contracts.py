@@ -411,7 +411,8 @@ class Tuning(Protocol):
     A method that changes the output before any step says ``changes_output = True``; one whose ``merge`` must keep
     what it added says ``foldable = False``; one that acts during training offers ``callbacks()``, a list of Lightning
     callbacks, and says ``sets_weights = True`` where they change trained weights between steps. One whose ``lr_factor``
-    was asked for and acts on pretrained weights alone says it as ``asked_rate``.
+    was asked for and acts on pretrained weights alone says it as ``asked_rate``; one that can work on
+    a trunk whose weights are in few bits says ``takes_few_bits = True``.
     """
 
     target: Target

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from rec_lightning.contracts import Aside, Catalog
+from rec_lightning.few_bits import Bits, quantise
 from rec_lightning.identity import identity
 from rec_lightning.items.hidden import HiddenCache
 from rec_lightning.items.layers import frozen_below, layers_of
@@ -53,6 +54,7 @@ class TextItems(nn.Module):
             a CPU, 8192 elsewhere (see ``tokens``).
         new_tokens: words of the texts that get a token of their own; their rows train under every fine-tuning method,
             so nothing is taken from the cache then.
+        quantize: keeps the encoder's linear layers in 4 bits (``nf4``) or 8 (``int8``); null for full weights.
         gradient_checkpointing: whether layers are computed again in the backward pass and not kept.
 
     Raises:
@@ -76,6 +78,7 @@ class TextItems(nn.Module):
         chunk_tokens: int | None = None,
         new_tokens: Sequence[str] = (),
         gradient_checkpointing: bool = False,
+        quantize: Bits | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("fresh", fresh), ("chunk_tokens", chunk_tokens)):
@@ -86,6 +89,9 @@ class TextItems(nn.Module):
         texts = render(template, catalog.items)
         tokenizer, encoder = load(model)
         self.base = identity(model, encoder, tokenizer)
+        if quantize is not None:
+            quantise(encoder, quantize, "items.quantize")
+            self.base |= {"weights": f"{quantize} of {self.base['weights']}"} if self.base else {}
         least = tokenizer.num_special_tokens_to_add() + 1
         most = min(tokenizer.model_max_length, getattr(encoder.config, "max_position_embeddings", math.inf))
         if not least <= max_tokens <= most:

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 def lean_state(module: nn.Module) -> dict[str, Tensor]:
     """The trained parameters and the buffers that are saved, by name."""
-    frozen = {name for name, p in module.named_parameters(remove_duplicate=False) if not p.requires_grad}
-    return {name: tensor for name, tensor in module.state_dict().items() if name not in frozen}
+    trained = {name for name, p in module.named_parameters(remove_duplicate=False) if p.requires_grad}
+    kept = trained | {name for name, _ in module.named_buffers(remove_duplicate=False)}
+    # layers of few bits save more than parameters and buffers: the scales of what is frozen
+    return {name: tensor for name, tensor in module.state_dict().items() if name in kept}
 
 
 def check_lean(module: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -38,6 +38,13 @@ def tuned(tuning: Tuning, trunk: nn.Module, name: str, pretrained: bool) -> nn.M
     Raises:
         ValueError: as ``apply``.
     """
+    method = getattr(tuning, "methods", {}).get(name.partition("=")[0], tuning)
+    bits = getattr(trunk, "few_bits", None)
+    if bits is not None and not getattr(method, "takes_few_bits", False):
+        raise ValueError(
+            f"{name} keeps its weights in few bits ({bits}), which only tuning=qlora and tuning=frozen can work with. "
+            "Set tuning=qlora, or items.quantize=null."
+        )
     own = list(trunk.named_parameters())
     made = tuning(trunk, name, pretrained)
     frozen = [place for place, parameter in own if not parameter.requires_grad]

@@ -18,6 +18,7 @@ class Frozen:
     """
 
     lr_factor = 1.0
+    takes_few_bits = True
 
     def __init__(self, target: Target = "items") -> None:
         self.target: Target = target

@@ -18,6 +18,7 @@ from rec_lightning.backbones.hf_sequence import HFSequence
 from rec_lightning.backbones.hf_trunks import pretrained
 from rec_lightning.backbones.sasrec import SASRec
 from rec_lightning.contracts import Catalog, Tunable, Tuning
+from rec_lightning.few_bits import quantise
 from rec_lightning.items.id import IdItems
 from rec_lightning.items.pretrained import PretrainedItems
 from rec_lightning.items.text import TextItems
@@ -29,6 +30,7 @@ TUNINGS = members("tuning")
 # kind -> what a reader calls it
 KINDS = {
     "encoder": "encoder (BERT)",
+    "quantised": "encoder in 4 bits (BERT)",
     "decoder": "causal LM (Llama)",
     "backbone": "own backbone of an earlier run (SASRec)",
     "scratch": "own backbone, new (SASRec)",
@@ -54,6 +56,8 @@ def part(kind: str, catalog: Catalog, language_model: Model) -> nn.Module:
     torch.manual_seed(0)
     if kind == "encoder":
         return TextItems(catalog, 16, language_model("bert"), max_tokens=20, fresh=None)
+    if kind == "quantised":
+        return TextItems(catalog, 16, language_model("bert"), max_tokens=20, fresh=None, quantize="nf4")
     if kind == "decoder":
         return TextItems(catalog, 16, language_model("llama"), max_tokens=20, fresh=None, pooling="last")
     if kind == "vectors":
@@ -77,8 +81,11 @@ def slot(kind: str) -> str:
 def _trunk(kind: str) -> tuple[nn.Module, str, bool]:
     # what a method sees of each kind, without weights
     sizes = {"vocab_size": 30, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4}
-    if kind == "encoder":
-        return BertModel(BertConfig(**sizes, intermediate_size=64), add_pooling_layer=False), "items=TextItems", True
+    if kind in ("encoder", "quantised"):
+        made = BertModel(BertConfig(**sizes, intermediate_size=64), add_pooling_layer=False)
+        if kind == "quantised":
+            quantise(made, "nf4", "items.quantize")
+        return made, "items=TextItems", True
     if kind == "decoder":
         return LlamaModel(LlamaConfig(**sizes, intermediate_size=64)), "items=TextItems", True
     if kind == "vectors":
@@ -86,10 +93,10 @@ def _trunk(kind: str) -> tuple[nn.Module, str, bool]:
     nothing = Catalog.empty(())
     if kind == "backbone":
         return SASRec(32, 8).trunk, "backbone=SASRec", True
-    made: Tunable = SASRec(32, 8) if kind == "scratch" else IdItems(nothing, 16)
+    new: Tunable = SASRec(32, 8) if kind == "scratch" else IdItems(nothing, 16)
     if kind == "table":
-        made = PretrainedItems(nothing, 16, lambda _: torch.empty(0, 24))
-    return made.trunk, f"{slot(kind)}={type(made).__name__}", made.pretrained
+        new = PretrainedItems(nothing, 16, lambda _: torch.empty(0, 24))
+    return new.trunk, f"{slot(kind)}={type(new).__name__}", new.pretrained
 
 
 @cache

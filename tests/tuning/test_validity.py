@@ -21,5 +21,6 @@ def test_a_refusal_names_the_method_and_a_way_out(choice: str, kind: str) -> Non
 
 
 def test_full_goes_everywhere_and_frozen_only_on_what_was_learnt() -> None:
-    assert not any(refusal("full", kind) for kind in KINDS)
+    assert {kind for kind in KINDS if refusal("full", kind)} == {"quantised"}
+    assert {choice for choice in TUNINGS if not refusal(choice, "quantised")} == {"frozen", "qlora"}
     assert {kind for kind in KINDS if refusal("frozen", kind)} == {"scratch", "id"}
