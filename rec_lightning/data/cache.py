@@ -97,7 +97,7 @@ def filling(place: Path) -> Iterator[Path]:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         _sweep(place.parent)
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix=_prefix(os.getpid())) as scratch:
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=scratch_prefix()) as scratch:
             folder = Path(scratch) / "folder"
             folder.mkdir()
             yield folder
@@ -118,6 +118,11 @@ def _put(folder: Path, place: Path) -> None:
         # there already: a spoilt one, or another process was faster with the same
         place.rename(folder.with_name("old"))
         folder.rename(place)
+
+
+def scratch_prefix() -> str:
+    """Before the names of this process's folders among the prepared ones; what a killed process left is swept."""
+    return _prefix(os.getpid())
 
 
 def _prefix(process: int) -> str:

@@ -21,6 +21,7 @@ from rec_lightning.data.facts import Facts
 from rec_lightning.data.features.add import add_features, named_columns
 from rec_lightning.data.preparation.apply import apply_steps
 from rec_lightning.data.prepared import Prepared, open_prepared
+from rec_lightning.data.room import make_room, room
 from rec_lightning.data.suppression import Suppression, origin_of
 from rec_lightning.data.tables import fingerprint, sort_events, to_sequences
 
@@ -45,7 +46,7 @@ class RecData:
         features: columns of users and items by name, computed from training events after the split; null for none.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: a value out of range, here or in ``$REC_CACHE_GB``.
     """
 
     def __init__(
@@ -79,6 +80,8 @@ class RecData:
                     raise ValueError(
                         f"data.{group}.{name} must be a part, got {part}. Give it a _target_ (and data _convert_: all)."
                     )
+        if cache:
+            room()
         self.source, self.split, self.max_length = source, split, max_length
         self.batch_size, self.eval_batch_size, self.context, self.seed = batch_size, eval_batch_size, context, seed
         self.steps, self.inputs, self.cache = dict(prepare or {}), inputs, cache
@@ -108,6 +111,7 @@ class RecData:
             with filling(place_of(key)) as folder:
                 made.save(folder)
             found = open_prepared(place_of(key))
+            make_room()
         assert found is not None
         self._prepared = found
 

@@ -11,6 +11,8 @@ Relations: ``cache`` gives the folder its place; ``RecData`` makes or opens it.
 from __future__ import annotations
 
 import json
+import os
+import weakref
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 from rec_lightning.contracts import USER, Catalog, Sequences, Tables
 from rec_lightning.data.card import card
 from rec_lightning.data.facts import Facts
+from rec_lightning.data.room import hold
 
 _ARRAYS = ("items", "offsets", "role", "popularity")
 _FRAMES = ("users", "catalog", "interactions", "item_table", "user_table")
@@ -68,7 +71,25 @@ class Prepared:
 
 
 def open_prepared(folder: Path) -> Prepared | None:
-    """What ``Prepared.save`` wrote; None when it is not there or a file is missing or cut off."""
+    """What ``Prepared.save`` wrote; None when it is not there or a file is missing or cut off.
+
+    It is in use until nobody has it any more.
+    """
+    lock = hold(folder)
+    if lock is None:
+        return None
+    found = None
+    try:
+        found = _opened(folder)
+    finally:
+        if found is None:
+            os.close(lock)
+    if found is not None:
+        weakref.finalize(found, os.close, lock)
+    return found
+
+
+def _opened(folder: Path) -> Prepared | None:
     try:
         told = json.loads((folder / "facts.json").read_text())
         sizes = told.pop("sizes")
