@@ -18,7 +18,8 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 def test_a_third_party_adds_a_method_with_the_readmes_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language_model: Callable[..., str]
 ) -> None:
-    code, conf = (re.search(rf"```{kind}\n(.*?)```", README, re.S) for kind in ("python", "yaml"))
+    part = README.split("## Add a fine-tuning method in three files")[1]
+    code, conf = (re.search(rf"```{kind}\n(.*?)```", part, re.S) for kind in ("python", "yaml"))
     assert code is not None
     assert conf is not None
     package = tmp_path / "my_package"
