@@ -28,6 +28,7 @@ PEERS = ("replay", "rectools", "recbole")
 OPTIONS = [
     "items=id", "tuning=full", "logger=[]", "backbone.ffn_factor=1", "backbone.activation=relu", "head=dot",
     "data.batch_size=128", "optimizer.lr=1e-3", "scheduler=warmup_constant", "callbacks=none", "checkpoint_seconds=600",
+    "compare=[]",
 ]  # fmt: skip
 
 
@@ -35,7 +36,9 @@ def ours(folder: str, epochs: int) -> dict[str, float]:
     """The program's own road, with a clock at the ends of each epoch."""
     from lightning import Callback
 
+    from rec_lightning.runtime.baseline_options import resolve_baselines
     from rec_lightning.runtime.composition import compose
+    from rec_lightning.runtime.loaders import Loaders
     from rec_lightning.runtime.rundir import RunDir
     from rec_lightning.runtime.training import Training
 
@@ -51,13 +54,14 @@ def ours(folder: str, epochs: int) -> dict[str, float]:
 
     options = [f"trainer.max_epochs={epochs}", "trainer.check_val_every_n_epoch=1", f"run_dir={folder}/run"]
     config = compose("train", OPTIONS + options)
+    resolve_baselines(config, [])
     training, clock = Training(config), Clock()
     with RunDir(config.run_dir, config) as run_dir:
         training.read(run_dir)
         training.trainer.callbacks.insert(0, clock)  # type: ignore[attr-defined]
         training.fit()
         start = time.process_time()
-        training.trainer.test(training.task, datamodule=training.data, verbose=False)
+        training.trainer.test(training.task, datamodule=Loaders(training.data), verbose=False)
         evaluation = time.process_time() - start
         training.test()
     manifest = json.loads((run_dir.path / "manifest.json").read_text())
