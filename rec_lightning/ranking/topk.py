@@ -114,11 +114,14 @@ class TopK:
         return top, torch.where(top > -torch.inf, item + first, 0), above
 
     def _join(self, batch: Batch, parts: list[tuple[Tensor, Tensor, Tensor]]) -> Ranking:
-        scores, items, above = (list(x) for x in zip(*parts, strict=True))
+        if len(parts) == 1:
+            top, item, above = parts[0]
+            return Ranking(batch.user, item, top.float(), batch.target, above)
+        scores, items, several = (list(x) for x in zip(*parts, strict=True))
         top, place = torch.cat(scores, 1).topk(min(self.k, sum(s.shape[1] for s in scores)), dim=1)
         item = torch.cat(items, 1).gather(1, place)
         # the target itself is among those at or above it
-        return Ranking(batch.user, item, top.float(), batch.target, torch.stack(above).sum(0))
+        return Ranking(batch.user, item, top.float(), batch.target, torch.stack(several).sum(0))
 
 
 def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
