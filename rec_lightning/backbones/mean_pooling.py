@@ -41,19 +41,10 @@ class MeanPooling(nn.Module):
         self, width: int, decay: float = 1.0, layers: int = 1, ffn_factor: int = 4, dropout: float = 0.2
     ) -> None:
         super().__init__()
-        if not 0 < decay <= 1:
-            raise ValueError(f"backbone.decay must be in (0, 1], got {decay}. Set backbone.decay.")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"backbone.dropout must be in [0, 1), got {dropout}. Set backbone.dropout.")
-        if layers < 0:
-            raise ValueError(f"backbone.layers must be at least 0, got {layers}. Set backbone.layers.")
-        if ffn_factor < 1:
-            raise ValueError(f"backbone.ffn_factor must be at least 1, got {ffn_factor}. Set backbone.ffn_factor.")
+        check_options(decay, dropout, layers, ffn_factor)
         self.decay = decay
         self.dropout = Dropout(dropout)
-        sizes = [width] + [ffn_factor * width] * layers
-        inner = [(nn.Linear(a, b), nn.GELU(), Dropout(dropout)) for a, b in pairwise(sizes)]
-        self.net = nn.Sequential(*(module for three in inner for module in three), nn.Linear(sizes[-1], width))
+        self.net = feed_forward(width, width, layers, ffn_factor, dropout)
 
     @property
     def trunk(self) -> nn.Module:
@@ -73,6 +64,29 @@ class MeanPooling(nn.Module):
         mean = running_mean(self.dropout(item_vectors), self.decay)
         out: Tensor = mean + self.net(mean)
         return out
+
+
+def check_options(decay: float, dropout: float, layers: int, ffn_factor: int) -> None:
+    """Refuses what no running mean and no feed-forward net can take.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+    if not 0 < decay <= 1:
+        raise ValueError(f"backbone.decay must be in (0, 1], got {decay}. Set backbone.decay.")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"backbone.dropout must be in [0, 1), got {dropout}. Set backbone.dropout.")
+    if layers < 0:
+        raise ValueError(f"backbone.layers must be at least 0, got {layers}. Set backbone.layers.")
+    if ffn_factor < 1:
+        raise ValueError(f"backbone.ffn_factor must be at least 1, got {ffn_factor}. Set backbone.ffn_factor.")
+
+
+def feed_forward(inputs: int, width: int, layers: int, ffn_factor: int, dropout: float) -> nn.Sequential:
+    """(..., inputs) -> (..., width) through ``layers`` hidden layers of ``ffn_factor * width``."""
+    sizes = [inputs] + [ffn_factor * width] * layers
+    inner = [(nn.Linear(a, b), nn.GELU(), Dropout(dropout)) for a, b in pairwise(sizes)]
+    return nn.Sequential(*(module for three in inner for module in three), nn.Linear(sizes[-1], width))
 
 
 def running_mean(x: Tensor, decay: float) -> Tensor:

@@ -12,7 +12,6 @@ Relations: ``mean_pooling`` with features of users; any table of features may be
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Protocol
 
 import polars as pl
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from rec_lightning.backbones.dropout import Dropout
-from rec_lightning.backbones.mean_pooling import running_mean
+from rec_lightning.backbones.mean_pooling import check_options, feed_forward, running_mean
 from rec_lightning.contracts import Batch, Catalog
 
 # B batch, L length, D width, U users
@@ -63,15 +62,9 @@ class TwoTower(nn.Module):
         unknown: float = 0.1,
     ) -> None:
         super().__init__()
-        if not 0 < decay <= 1:
-            raise ValueError(f"backbone.decay must be in (0, 1], got {decay}. Set backbone.decay.")
-        for name, share in (("dropout", dropout), ("unknown", unknown)):
-            if not 0 <= share < 1:
-                raise ValueError(f"backbone.{name} must be in [0, 1), got {share}. Set backbone.{name}.")
-        if layers < 0:
-            raise ValueError(f"backbone.layers must be at least 0, got {layers}. Set backbone.layers.")
-        if ffn_factor < 1:
-            raise ValueError(f"backbone.ffn_factor must be at least 1, got {ffn_factor}. Set backbone.ffn_factor.")
+        check_options(decay, dropout, layers, ffn_factor)
+        if not 0 <= unknown < 1:
+            raise ValueError(f"backbone.unknown must be in [0, 1), got {unknown}. Set backbone.unknown.")
         known = catalog.users
         self.decay, self.unknown, self.size = decay, unknown, known.height
         try:
@@ -81,9 +74,7 @@ class TwoTower(nn.Module):
         # weights belong to values, so they never meet those of other users
         self.base = {"name": "users", "values": str(getattr(self.users, "fingerprint", ""))} if known.height else None
         self.dropout = Dropout(dropout)
-        sizes = [2 * width] + [ffn_factor * width] * layers
-        inner = [(nn.Linear(a, b), nn.GELU(), Dropout(dropout)) for a, b in pairwise(sizes)]
-        self.net = nn.Sequential(*(module for three in inner for module in three), nn.Linear(sizes[-1], width))
+        self.net = feed_forward(2 * width, width, layers, ffn_factor, dropout)
 
     @property
     def trunk(self) -> nn.Module:

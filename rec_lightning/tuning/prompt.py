@@ -8,7 +8,7 @@ Relations: ``p_tuning`` makes the vectors by a network, ``prefix`` reaches every
 
 from __future__ import annotations
 
-from peft import PromptTuningConfig
+from peft import PrefixTuningConfig, PromptTuningConfig
 from torch import nn
 
 from rec_lightning.contracts import Target
@@ -28,6 +28,8 @@ class Prompt:
         ValueError: a value out of range.
     """
 
+    method = "prompt"
+    config: type[PromptTuningConfig | PrefixTuningConfig] = PromptTuningConfig
     changes_output = True
     foldable = False
 
@@ -42,8 +44,8 @@ class Prompt:
         Raises:
             ValueError: it is no Hugging Face model.
         """
-        config = PromptTuningConfig(task_type="FEATURE_EXTRACTION", num_virtual_tokens=self.count)
-        return prompted(config, trunk, "prompt", name)
+        config = self.config(task_type="FEATURE_EXTRACTION", num_virtual_tokens=self.count)
+        return prompted(config, trunk, self.method, name)
 
     def merge(self, trunk: nn.Module) -> nn.Module:
         """Keeps the virtual tokens, which no weight can take up: same outputs, not from plain layers."""
