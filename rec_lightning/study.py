@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rec_lightning.studies.launch import Job
+    from rec_lightning.studies.job import Job
     from rec_lightning.studies.options import Options
     from rec_lightning.studies.study import Study
 

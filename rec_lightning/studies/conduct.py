@@ -15,14 +15,15 @@ from rich.console import Console
 
 from rec_lightning.studies.forecast import forecast, informed
 from rec_lightning.studies.inner import chosen, with_tries
-from rec_lightning.studies.launch import Job, Outcome, launch
+from rec_lightning.studies.job import Job, Outcome
+from rec_lightning.studies.launch import launch
 from rec_lightning.studies.plan import run_folder
 from rec_lightning.studies.progress import watching
 from rec_lightning.studies.store import open_store, stale
 from rec_lightning.studies.study import RowSpec, Study
 
 if TYPE_CHECKING:
-    from rec_lightning.studies.comparison import Comparison, Failure, Finished
+    from rec_lightning.studies.entries import Comparison, Failure, Finished
 
 
 _LEAST_SPACE = 1 << 16  # bytes; what fills up later fails its run with the system's own words
@@ -151,7 +152,7 @@ def rebuild(
 
 
 def _entry(study: Study, spec: RowSpec, seed: int, outcome: Outcome, folder: Path) -> Finished | Failure:
-    from rec_lightning.studies.comparison import Failure, Finished, Run
+    from rec_lightning.studies.entries import Failure, Finished, Run
     from rec_lightning.studies.rows import read_row
 
     line = outcome.job.printed

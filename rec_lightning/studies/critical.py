@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rec_lightning.studies.comparison import Comparison, user_values
+from rec_lightning.studies.comparison import user_values
 from rec_lightning.studies.drawing import BLUE, INK, PALE, bare, figure_of
+from rec_lightning.studies.entries import Comparison
 from rec_lightning.studies.formats import metric_label
 from rec_lightning.studies.pairs import groups
 

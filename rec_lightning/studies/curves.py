@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rec_lightning.studies.comparison import Comparison, Line
 from rec_lightning.studies.drawing import BLUE, INK, MUTED, VERMILION, bare, figure_of
+from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.formats import metric_label
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rec_lightning.studies.comparison import LEVEL, Comparison, Line
 from rec_lightning.studies.drawing import BLUE, INK, MUTED, PALE, VERMILION, bare, figure_of, legend_dots
+from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import metric_label, score
 
 if TYPE_CHECKING:

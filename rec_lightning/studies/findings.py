@@ -5,7 +5,7 @@ Relations: the numbers are those of ``evidence``; the report and the Markdown ta
 
 from __future__ import annotations
 
-from rec_lightning.studies.comparison import LEVEL, Comparison, Line
+from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.evidence import ALPHA, Evidence
 from rec_lightning.studies.formats import metric_label
 from rec_lightning.studies.intervals import Interval

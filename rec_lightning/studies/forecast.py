@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from rec_lightning.studies.formats import memory, seconds
-from rec_lightning.studies.launch import Job
+from rec_lightning.studies.job import Job
 
 
 def informed(jobs: Sequence[Job]) -> list[Job]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from rec_lightning.studies.comparison import Comparison, Line
+from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.evidence import ALPHA
 from rec_lightning.studies.formats import count, metric_label
 from rec_lightning.studies.pairs import winner

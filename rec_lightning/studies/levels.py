@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rec_lightning.studies.comparison import LEVEL, Comparison, Line, user_values
+from rec_lightning.studies.comparison import user_values
 from rec_lightning.studies.drawing import BLUE, INK, MUTED, bare, figure_of
+from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import metric_label
 from rec_lightning.studies.intervals import Interval, bootstrap_mean
 

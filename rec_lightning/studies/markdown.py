@@ -5,7 +5,7 @@ Relations: the same cells as ``table`` and ``report``; numbers without the leadi
 
 from __future__ import annotations
 
-from rec_lightning.studies.comparison import Comparison, Line
+from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.findings import findings
 from rec_lightning.studies.formats import metric_label
 from rec_lightning.studies.intervals import Interval

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from rec_lightning.studies.comparison import Comparison, Line, user_values
+from rec_lightning.studies.comparison import user_values
 from rec_lightning.studies.crossed import crossed_test
+from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.evidence import ALPHA
 from rec_lightning.studies.significance import holm, sign_flip
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rec_lightning.studies.comparison import Comparison, Line
 from rec_lightning.studies.drawing import BLUE, INK, MUTED, PALE, bare, figure_of
+from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.formats import metric_label
 from rec_lightning.studies.wording import peak, wall
 

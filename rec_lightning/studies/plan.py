@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rec_lightning.studies.launch import Job
+from rec_lightning.studies.job import Job
 from rec_lightning.studies.store import Resolver, keep
 from rec_lightning.studies.study import RowSpec, Study
 

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rec_lightning.studies.formats import ending, seconds
-from rec_lightning.studies.launch import Job, Outcome, Watcher
+from rec_lightning.studies.job import Job, Outcome, Watcher
 
 
 @contextmanager

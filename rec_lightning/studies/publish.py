@@ -14,8 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rec_lightning.studies.comparison import LEVEL, Comparison, Failure, Line, Missing, Run
 from rec_lightning.studies.drawing import write_figure
+from rec_lightning.studies.entries import LEVEL, Comparison, Failure, Line, Missing, Run
 from rec_lightning.studies.figure import comparison_figure
 from rec_lightning.studies.findings import findings
 from rec_lightning.studies.latex import latex_table

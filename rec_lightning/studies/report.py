@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from html import escape
 from statistics import fmean
 
-from rec_lightning.studies.comparison import Comparison, Failure, Line, Missing
 from rec_lightning.studies.critical import critical_figure
 from rec_lightning.studies.curves import curves_figure
 from rec_lightning.studies.drawing import inline_svg
+from rec_lightning.studies.entries import Comparison, Failure, Line, Missing
 from rec_lightning.studies.figure import comparison_figure
 from rec_lightning.studies.findings import findings
 from rec_lightning.studies.formats import NOTHING, change, change_span, ending, metric_label, score, seconds, span

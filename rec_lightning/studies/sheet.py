@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 
-from rec_lightning.studies.comparison import Comparison, Line
+from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.wording import peak, wall
 
 

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rec_lightning.studies.comparison import Comparison, Failure, Line
+from rec_lightning.studies.entries import Comparison, Failure, Line
 from rec_lightning.studies.formats import change, change_span, ending, metric_label, score, span
 from rec_lightning.studies.wording import (
     caution,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from rec_lightning.studies.comparison import LEVEL, Comparison, Line
+from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import count, memory, metric_label, percent, seconds
 from rec_lightning.studies.study import Trial
 

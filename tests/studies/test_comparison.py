@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rec_lightning.studies.comparison import Comparison, Failure, Finished, Run, compare
+from rec_lightning.studies.comparison import compare
 from rec_lightning.studies.crossed import crossed_difference, crossed_mean
+from rec_lightning.studies.entries import Comparison, Failure, Finished, Run
 from rec_lightning.studies.intervals import bootstrap_mean, paired_difference, per_user
 from rec_lightning.studies.markdown import markdown_table
 from rec_lightning.studies.rows import read_row

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rec_lightning.studies.comparison import Comparison, Failure, Finished, Run, compare, user_values
+from rec_lightning.studies.comparison import compare, user_values
 from rec_lightning.studies.crossed import crossed_test
+from rec_lightning.studies.entries import Comparison, Failure, Finished, Run
 from rec_lightning.studies.evidence import CROSSED, SIGN_FLIP
 from rec_lightning.studies.findings import findings
 from rec_lightning.studies.rows import read_row

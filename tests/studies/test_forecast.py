@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rec_lightning.studies.forecast import forecast, informed
-from rec_lightning.studies.launch import Job
+from rec_lightning.studies.job import Job
 
 WriteRun = Callable[..., Path]
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from rec_lightning.studies.conduct import conduct, prepare, rebuild
 from rec_lightning.studies.inner import chosen, tries, with_tries
-from rec_lightning.studies.launch import Job
+from rec_lightning.studies.job import Job
 from rec_lightning.studies.plan import jobs_of, row_overrides
 from rec_lightning.studies.reading import parse_study
 from rec_lightning.studies.study import Study

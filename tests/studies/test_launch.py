@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rec_lightning.studies.launch import Job, Outcome, launch, log_tail
+from rec_lightning.studies.job import Job, Outcome
+from rec_lightning.studies.launch import launch
+from rec_lightning.studies.processes import log_tail
 
 Script = Callable[[str], tuple[str, ...]]
 
@@ -95,7 +97,8 @@ def test_no_process_outlives_the_launcher(tmp_path: Path, number: int) -> None:
 LAUNCHER = """
 import sys
 from pathlib import Path
-from rec_lightning.studies.launch import Job, launch
+from rec_lightning.studies.job import Job
+from rec_lightning.studies.launch import launch
 class Silent:
     def started(self, job): pass
     def elsewhere(self, job): pass

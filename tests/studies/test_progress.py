@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rec_lightning.studies.launch import Job, Outcome
+from rec_lightning.studies.job import Job, Outcome
 from rec_lightning.studies.progress import LiveTable, time_left, watching
 
 

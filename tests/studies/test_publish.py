@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from rec_lightning.studies.comparison import Comparison, Failure, Finished, Run, compare
+from rec_lightning.studies.comparison import compare
 from rec_lightning.studies.curves import curves_figure
+from rec_lightning.studies.entries import Comparison, Failure, Finished, Run
 from rec_lightning.studies.publish import publish, results
 from rec_lightning.studies.rows import read_row
 from rec_lightning.studies.study import Study

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rec_lightning.studies.comparison import Comparison, Failure, Finished, Run, compare
+from rec_lightning.studies.comparison import compare
+from rec_lightning.studies.entries import Comparison, Failure, Finished, Run
 from rec_lightning.studies.rows import read_row
 from rec_lightning.studies.study import Study
 from rec_lightning.studies.table import result_table

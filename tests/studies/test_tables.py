@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rec_lightning.studies.comparison import Comparison, Failure, Finished, Run, compare, user_values
+from rec_lightning.studies.comparison import compare, user_values
 from rec_lightning.studies.critical import average_ranks, critical_figure
 from rec_lightning.studies.drawing import inline_svg
+from rec_lightning.studies.entries import Comparison, Failure, Finished, Run
 from rec_lightning.studies.intervals import bootstrap_mean
 from rec_lightning.studies.latex import escape, latex_table
 from rec_lightning.studies.levels import level_means, levels_figure
