@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-# B batch, L length, D width, N items, P positions that count, S seen items of all users of a batch, U users
+# B batch, L length, D width, N items, P positions that count, S seen items of all users of a batch, U users, E events,
+# C candidates, K outputs of a scoring head, M scored candidates
 
 PAD = 0
 
@@ -26,6 +27,10 @@ RATING, LABEL, EVENT, WEIGHT = "rating", "label", "event", "weight"
 
 Stage = Literal["val", "test"]
 Target = Literal["items", "backbone", "all"]
+Kind = Literal["binary", "number", "classes"]  # of a label
+
+# column of ``Catalog.events``: whether the event trains
+TRAINS = "trains"
 
 
 @dataclass(frozen=True)
@@ -62,11 +67,14 @@ class Catalog:
         popularity: (N + 1,) int64, interactions in the training part; 0 at the padding.
         users: U rows; row ``u`` describes row ``u`` of ``Sequences.users``, with nulls where the source says nothing.
             Column ``user`` is the id of the source. No rows where nobody asks for users.
+        events: E rows; row ``e`` describes event ``e`` of ``Sequences``: column ``trains`` and its context. No rows
+            where nothing is scored.
     """
 
     items: pl.DataFrame
     popularity: NDArray[np.int64]
     users: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={USER: pl.String}))
+    events: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={TRAINS: pl.Boolean}))
 
     @property
     def size(self) -> int:
@@ -116,6 +124,11 @@ class Batch:
         target_time: of the shape of ``target``: when the target happened, which in use is the moment of the
             question; 0 at the padding. In training that of position t is ``time`` at t + 1, where that is in the
             window.
+        event: (B,) int64 row of the event in ``Catalog.events``. It and the three below are there in scoring only,
+            where ``target`` is (B,) in training too, and a row without any history has one padded item.
+        candidate: (B, C) int64 items to score, the event's own first; ``target`` is the first column.
+        label: (B, C) float32 of each candidate.
+        feedback: (B, L) float32 labels of the events of ``history``; NaN where there is none, and at the padding.
     """
 
     user: Tensor
@@ -126,6 +139,10 @@ class Batch:
     seen_offsets: Tensor | None = None
     time: Tensor | None = None
     target_time: Tensor | None = None
+    event: Tensor | None = None
+    candidate: Tensor | None = None
+    label: Tensor | None = None
+    feedback: Tensor | None = None
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -180,6 +197,36 @@ class Ranking:
         """One ranking of several over different users."""
         columns = zip(*((p.users, p.items, p.scores, p.target, p.rank) for p in parts), strict=True)
         return Ranking(*(torch.cat(column) for column in columns))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of each scored candidate, beside what it was.
+
+    Args:
+        event: (M,) int64 row of ``Catalog.events``.
+        user: (M,) int64 row of ``Sequences.users``.
+        item: (M,) int64.
+        label: (M,) float32.
+        value: (M,) float32: the probability of a binary label, or the expected number; (M, K) probabilities of
+            classes.
+    """
+
+    event: Tensor
+    user: Tensor
+    item: Tensor
+    label: Tensor
+    value: Tensor
+
+    @staticmethod
+    def cat(parts: Iterable[Predictions]) -> Predictions:
+        """All of several."""
+        columns = zip(*((p.event, p.user, p.item, p.label, p.value) for p in parts), strict=True)
+        return Predictions(*(torch.cat(column) for column in columns))
+
+    def take(self, rows: Tensor) -> Predictions:
+        """Those at ``rows``."""
+        return Predictions(*(x[rows] for x in (self.event, self.user, self.item, self.label, self.value)))
 
 
 class Source(Protocol):
@@ -258,6 +305,39 @@ class Split(Protocol):
 
     def __call__(self, offsets: NDArray[np.int64], events: pl.DataFrame) -> NDArray[np.int8]:
         """(U + 1,), E sorted canonical interactions -> (E,) role as in ``Sequences``."""
+        ...
+
+
+class Label(Protocol):
+    """What is to be predicted of an event.
+
+    ``kind`` says of which kind it is and ``column`` where it is read from; a label lies in ``low..high``, which are 0
+    and 1 for a binary one and 0 and K - 1 for one of K classes. ``step`` is the distance between two neighbouring
+    numbers, None where there may be any between. One that draws items beside each event, which its user has no event
+    with and whose label is 0, says how many in ``drawn``.
+    """
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def column(self) -> str: ...
+
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+    @property
+    def step(self) -> float | None: ...
+
+    def __call__(self, events: pl.DataFrame) -> NDArray[np.float32]:
+        """E sorted canonical interactions -> (E,) labels, NaN for an event without one.
+
+        Raises:
+            ValueError: the column is not there, or holds what is no label.
+        """
         ...
 
 
@@ -373,6 +453,46 @@ class Loss(Protocol):
             target: (P,) rows of ``keys``.
             negatives: as drawn, their items as rows of ``keys``; None where ``keys`` are the whole catalogue.
         """
+        ...
+
+
+class ScoringHead(Protocol):
+    """A state, its history and candidates become scores."""
+
+    def __call__(self, batch: Batch, state: Tensor, history: Tensor, candidate: Tensor) -> Tensor:
+        """Scores, K numbers a candidate, as the loss asks for.
+
+        Args:
+            batch: says which users, events and items these are.
+            state: (B, D) after each history.
+            history: (B, L, D) vectors of its items; zeros at the padding.
+            candidate: (B, C, D) vectors of the candidates.
+
+        Returns:
+            (B, C, K).
+        """
+        ...
+
+
+class ScoringLoss(Protocol):
+    """An objective over labelled candidates, and what scores mean under it."""
+
+    kinds: tuple[Kind, ...]  # of labels it works with
+
+    def prepare(self, label: Label) -> int:
+        """Takes the label in, once, before anything else; gives K, the numbers it asks for a candidate.
+
+        Raises:
+            ValueError: it cannot work with this label.
+        """
+        ...
+
+    def predict(self, scores: Tensor) -> Tensor:
+        """(..., K) scores -> (...,) the probability of 1, or the number; (..., K) probabilities of classes."""
+        ...
+
+    def __call__(self, scores: Tensor, label: Tensor) -> Tensor:
+        """(B, C, K) scores, (B, C) labels -> the mean over candidates, or over rows where it compares candidates."""
         ...
 
 

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from rec_lightning.contracts import Batch, Sequences
+from rec_lightning.data.inputs import Inputs, newest
 from rec_lightning.data.windows import Ints, Windows, by_length, by_size, count_windows, cut
 
 
@@ -157,20 +158,12 @@ class EvalBatches:
     ) -> None:
         self.max_length, self.batch_size = max_length, batch_size
         event = np.flatnonzero(sequences.role == role)
-        user = np.searchsorted(sequences.offsets, event, side="right") - 1
+        known = Inputs(sequences, event, role if inputs == "past" else 0)
         time = sequences.timestamp
         target_time = event if time is None else time[event]
-        last = role if inputs == "past" else 0
-        hidden = (sequences.role > last) & (sequences.role != 3)
-        # inputs of a row: items[begin:end]; hidden events are taken out of the array, and both ends move up
-        gone = np.concatenate([[0], np.cumsum(hidden)])
-        self.items, self.time = sequences.items, time
-        if gone[-1]:
-            self.items, self.time = sequences.items[~hidden], None if time is None else time[~hidden]
-        begin = sequences.offsets[user]
-        begin, end = begin - gone[begin], event - gone[event]
-        keep = end > begin
-        columns = (sequences.items[event], target_time, user, begin, end)
+        self.items, self.time = known.items, None if time is None else known.of(time)
+        keep = known.end > known.begin
+        columns = (sequences.items[event], target_time, known.user, known.begin, known.end)
         self.target, self.target_time, self.user, self.begin, self.end = (x[keep][rank::world] for x in columns)
 
     def __len__(self) -> int:
@@ -183,10 +176,7 @@ class EvalBatches:
     def _gather(self, rows: slice) -> Batch:
         begin, end = self.begin[rows], self.end[rows]
         seen_count = end - begin
-        length = np.minimum(seen_count, self.max_length)
-        column = np.arange(length.max())
-        real = column < length[:, None]
-        event = np.where(real, (end - length)[:, None] + column, 0)
+        real, event, length = newest(begin, end, self.max_length)
         history = np.where(real, self.items[event], 0)
         offsets = np.concatenate([[0], np.cumsum(seen_count)])
         flat = np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], seen_count)

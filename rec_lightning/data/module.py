@@ -7,18 +7,32 @@ processes no user is counted twice (Lightning's padded sampler would).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch.distributed as dist
 
-from rec_lightning.contracts import Catalog, Feature, Guard, Sequences, Source, Split, Step, Tables
+from rec_lightning.contracts import (
+    Batch,
+    Batches,
+    Catalog,
+    Feature,
+    Guard,
+    Label,
+    Sequences,
+    Source,
+    Split,
+    Step,
+    Tables,
+)
 from rec_lightning.data.batches import EvalBatches, TrainBatches
 from rec_lightning.data.cache import filling, key_of, place_of
+from rec_lightning.data.examples import EvalExamples, Examples, TrainExamples
 from rec_lightning.data.facts import Facts
 from rec_lightning.data.features.add import add_features, named_columns
+from rec_lightning.data.labelled import Labelled
 from rec_lightning.data.preparation.apply import apply_steps
 from rec_lightning.data.prepared import Prepared, open_prepared
 from rec_lightning.data.room import make_room, room
@@ -88,6 +102,7 @@ class RecData:
         self.guards, self.features, self.buckets = dict(privacy or {}), dict(features or {}), buckets
         self._prepared: Prepared | None = None
         self._timed = False
+        self._labelled: Labelled | None = None
 
     def prepare(self) -> None:
         """Reads, filters, numbers and splits, or opens the cache; a second call does nothing.
@@ -188,8 +203,8 @@ class RecData:
 
     @property
     def catalog(self) -> Catalog:
-        """The items."""
-        return self._ready().catalog
+        """The items and users, and the events where they are scored."""
+        return self._ready().catalog if self._labelled is None else self._labelled.catalog
 
     def _ready(self) -> Prepared:
         self.prepare()
@@ -212,12 +227,30 @@ class RecData:
             )
         self._timed = True
 
+    def label_events(self, label: Label) -> None:
+        """From now on batches are examples of scoring: events with a label, and what was before each.
+
+        Args:
+            label: what is to be predicted of an event.
+
+        Raises:
+            ValueError: the column is not there or holds what is no label, a part has no labelled event, or training
+                has one class only.
+        """
+        self._labelled = Labelled(label, self.tables, self.sequences, self.catalog)
+
+    def _examples(self, labelled: Labelled, role: int) -> Examples:
+        last = role if self.inputs == "past" else 0
+        return Examples(self._events(), labelled.labels, role, self.max_length, last, labelled.drawn)
+
     def _events(self) -> Sequences:
         return self.sequences if self._timed else replace(self.sequences, timestamp=None)
 
-    def train_dataloader(self) -> TrainBatches:
-        """Shuffled windows of this process."""
+    def train_dataloader(self) -> Batches:
+        """Shuffled windows of this process, or examples where events were labelled."""
         rank, world = _process()
+        if self._labelled is not None:
+            return TrainExamples(self._examples(self._labelled, 0), self.batch_size, self.seed, rank, world)
         return TrainBatches(
             self._events(),
             self.max_length,
@@ -229,16 +262,18 @@ class RecData:
             world=world,
         )
 
-    def val_dataloader(self) -> EvalBatches:
+    def val_dataloader(self) -> Iterable[Batch]:
         """Validation targets of this process."""
         return self._evaluation(1)
 
-    def test_dataloader(self) -> EvalBatches:
+    def test_dataloader(self) -> Iterable[Batch]:
         """Test targets of this process."""
         return self._evaluation(2)
 
-    def _evaluation(self, role: int) -> EvalBatches:
+    def _evaluation(self, role: int) -> Iterable[Batch]:
         rank, world = _process()
+        if self._labelled is not None:
+            return EvalExamples(self._examples(self._labelled, role), self.eval_batch_size, self.seed, rank, world)
         return EvalBatches(self._events(), role, self.max_length, self.eval_batch_size, rank, world, self.inputs)
 
 

@@ -6,14 +6,14 @@ Relations: ``baseline`` is the front door; ``training`` does the same for models
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torchmetrics import MetricCollection
 
-from rec_lightning.contracts import Catalog, Ranking
-from rec_lightning.data.batches import EvalBatches
+from rec_lightning.contracts import Batch, Catalog, Ranking
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.manifest import cpu_seconds, describe, now, peak_memory_mb, process_start
 from rec_lightning.runtime.measures import build_metrics, build_ranking
@@ -83,7 +83,7 @@ class Baselining:
         log_results(loggers, metrics, None)
         self.run_dir.write_json("manifest.json", self.manifest | self._cost() | {"status": "complete"})
 
-    def _measure(self, stage: str, batches: EvalBatches) -> tuple[dict[str, float], list[Ranking]]:
+    def _measure(self, stage: str, batches: Iterable[Batch]) -> tuple[dict[str, float], list[Ranking]]:
         self.metrics.reset()
         rankings = [self.ranking.from_scores(batch, self.model.scores(batch)) for batch in batches]
         for ranking in rankings:

@@ -9,6 +9,7 @@ Relations: ``asked`` reads what is wanted; ``training`` and ``baselining`` made 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,7 @@ from hydra.utils import instantiate
 from lightning import LightningModule, Trainer, seed_everything
 from torchmetrics import MetricCollection
 
-from rec_lightning.contracts import ITEM, USER, Catalog, Ranking, Sequences
-from rec_lightning.data.batches import EvalBatches
+from rec_lightning.contracts import ITEM, USER, Batch, Catalog, Ranking, Sequences
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.asked import Request
 from rec_lightning.runtime.build import build_task, rehearse
@@ -156,7 +156,7 @@ class Evaluation:
         }
         self.place.write_json("manifest.json", self.manifest | cost | {"status": "complete"})
 
-    def _by_trainer(self, batches: EvalBatches) -> list[Ranking]:
+    def _by_trainer(self, batches: Iterable[Batch]) -> list[Ranking]:
         # one device, whatever the run was trained on: the numbers do not depend on it
         one = {"devices": 1, "num_nodes": 1, "strategy": "auto", "logger": False, "enable_checkpointing": False}
         trainer: Trainer = instantiate(self.request.trained.trainer, callbacks=[], **one)
@@ -164,7 +164,7 @@ class Evaluation:
         rankings: list[Ranking] = self.scorer.rankings
         return rankings
 
-    def _by_scores(self, batches: EvalBatches) -> list[Ranking]:
+    def _by_scores(self, batches: Iterable[Batch]) -> list[Ranking]:
         return [self.ranking.from_scores(batch, self.scorer.scores(batch)) for batch in batches]
 
 

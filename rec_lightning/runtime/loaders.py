@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lightning import LightningDataModule
 
-from rec_lightning.data.batches import EvalBatches, TrainBatches
+from rec_lightning.contracts import Batch, Batches
 from rec_lightning.data.module import RecData
 
 
@@ -19,11 +21,11 @@ class Loaders(LightningDataModule):
         super().__init__()
         self.data = data
 
-    def train_dataloader(self) -> TrainBatches:
+    def train_dataloader(self) -> Batches:
         return self.data.train_dataloader()
 
-    def val_dataloader(self) -> EvalBatches:
+    def val_dataloader(self) -> Iterable[Batch]:
         return self.data.val_dataloader()
 
-    def test_dataloader(self) -> EvalBatches:
+    def test_dataloader(self) -> Iterable[Batch]:
         return self.data.test_dataloader()

@@ -1,0 +1,156 @@
+"""Examples of scoring: an event with a label, what its user did before, and items to compare it with.
+
+One gather a batch, as for sequences. The history never holds the event itself or a later one, and the labels of the
+history come along (``feedback``). A row without any history has one padded item, whose vector is zero. Everything is a
+function of (seed, epoch, position): a killed run goes on in the middle of an epoch exactly.
+
+Relations: ``batches`` makes windows for the next item; ``inputs`` says what comes before an event; ``unseen`` draws
+items that the user has no event with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rec_lightning.contracts import Batch, Sequences
+from rec_lightning.data.inputs import Inputs, Ints, newest
+from rec_lightning.data.unseen import Unseen
+
+Labels = NDArray[np.float32]
+
+
+class Examples:
+    """Every labelled event of a role, in the order of the sequences.
+
+    Args:
+        sequences: all events.
+        labels: (E,) float32; NaN for an event without one, which is input only.
+        role: 0 for training, 1 for validation, 2 for test.
+        max_length: newest events given to the model.
+        last: highest role of an event that may be input.
+        drawn: items drawn beside each event, which the user has no event with; their label is 0.
+    """
+
+    def __init__(
+        self, sequences: Sequences, labels: Labels, role: int, max_length: int, last: int, drawn: int = 0
+    ) -> None:
+        self.max_length, self.drawn = max_length, drawn
+        self.event = np.flatnonzero((sequences.role == role) & ~np.isnan(labels))
+        known = Inputs(sequences, self.event, last)
+        self.user, self.begin, self.end, self.items = known.user, known.begin, known.end, known.items
+        self.time = None if sequences.timestamp is None else known.of(sequences.timestamp)
+        self.feedback = known.of(labels)
+        self.item, self.label = sequences.items[self.event], labels[self.event]
+        self.moment = None if sequences.timestamp is None else sequences.timestamp[self.event]
+        self.unseen = Unseen(sequences) if drawn else None
+
+    def __len__(self) -> int:
+        return len(self.event)
+
+    def gather(self, rows: Ints, key: int) -> Batch:
+        """The batch of some rows.
+
+        Args:
+            rows: (B,) of 0..len - 1.
+            key: another one draws other candidates.
+        """
+        user = self.user[rows]
+        real, place, length = newest(self.begin[rows], self.end[rows], self.max_length)
+        candidate, label = self.item[rows][:, None], self.label[rows][:, None]
+        if self.unseen is not None:
+            others = self.unseen.draw(user, self.event[rows], self.drawn, key)
+            candidate = np.concatenate([candidate, others], 1)
+            label = np.concatenate([label, np.zeros(others.shape, np.float32)], 1)
+        columns = {
+            "user": user,
+            "history": self._at(self.items, real, place, 0),
+            "length": np.maximum(length, 1),
+            "target": self.item[rows],
+            "event": self.event[rows],
+            "candidate": candidate,
+            "label": label,
+            "feedback": self._at(self.feedback, real, place, np.nan),
+        }
+        if self.time is not None and self.moment is not None:
+            columns |= {"time": self._at(self.time, real, place, 0), "target_time": self.moment[rows]}
+        return Batch(**{name: torch.from_numpy(column) for name, column in columns.items()})
+
+    @staticmethod
+    def _at(column: NDArray[np.generic], real: NDArray[np.bool_], place: Ints, filling: float) -> NDArray[np.generic]:
+        if not len(column):  # nobody has any history
+            return np.full(real.shape, filling, column.dtype)
+        return np.where(real, column[place], np.asarray(filling, column.dtype))
+
+
+class TrainExamples:
+    """Batches of shuffled training examples, of about equal sizes.
+
+    Args:
+        examples: of training.
+        batch_size: largest number of rows a batch and process.
+        seed: of the order and of what is drawn.
+        rank: this process, 0..world - 1. Processes get disjoint rows, and together each row once an epoch.
+        world: number of processes.
+
+    Raises:
+        ValueError: fewer rows than processes.
+    """
+
+    def __init__(self, examples: Examples, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        if len(examples) < world:
+            raise ValueError(
+                f"each process needs an example at least, and there are {len(examples)} for {world}. "
+                "Lower trainer.devices."
+            )
+        self.examples, self.batch_size, self.seed, self.rank, self.world = examples, batch_size, seed, rank, world
+        self.epoch, self.position = 0, 0
+
+    def __len__(self) -> int:
+        return min(-(-len(self.examples) // (self.batch_size * self.world)), len(self.examples) // self.world)
+
+    def __iter__(self) -> Iterator[Batch]:
+        self.load_state_dict(self.state_dict())  # at the end of an epoch: on to the next
+        generator = np.random.default_rng((self.seed, self.epoch))
+        order, key = generator.permutation(len(self.examples)), int(generator.integers(2**62))
+        edges = np.linspace(0, len(order), len(self) + 1).astype(np.int64)
+        for position in range(self.position, len(self)):
+            rows = order[edges[position] + self.rank : edges[position + 1] : self.world]
+            self.position = position + 1  # before the yield, so that a checkpoint after the step sees it
+            yield self.examples.gather(rows, key)
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the stream is: the epoch and the next batch of it."""
+        if self.position >= len(self):
+            return {"epoch": self.epoch + 1, "position": 0}
+        return {"epoch": self.epoch, "position": self.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on from ``state`` at the next ``iter``."""
+        self.epoch, self.position = state["epoch"], state["position"]
+
+
+class EvalExamples:
+    """Batches of every example of a role in order; what is drawn beside one depends on the seed alone.
+
+    Args:
+        examples: of validation or test.
+        batch_size: rows a batch.
+        seed: of what is drawn.
+        rank: this process. Processes get disjoint rows, and together each row once.
+        world: number of processes.
+    """
+
+    def __init__(self, examples: Examples, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        self.examples, self.batch_size, self.seed = examples, batch_size, seed
+        self.rows = np.arange(rank, len(examples), world)
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for first in range(0, len(self.rows), self.batch_size):
+            yield self.examples.gather(self.rows[first : first + self.batch_size], self.seed)
