@@ -180,10 +180,12 @@ class Ranking:
     Args:
         users: (U,) int64 rows of ``Sequences.users``.
         items: (U, k) int64, best first; 0 where fewer than k items are left.
-        scores: (U, k) float32; ``-inf`` beside a 0 item.
-        target: (U,) int64.
+        scores: (U, k) float32, by the model, so that they need not fall in a list that was re-ranked; ``-inf`` beside
+            a 0 item.
+        target: (U,) int64; 0 where nothing is known to be right.
         rank: (U,) int64, 1 is best; 1 + the number of other candidates that score at least as high
-            (a tie counts against the target).
+            (a tie counts against the target). In a list that was re-ranked the target's place, and behind the list
+            that among all others in the model's order.
     """
 
     users: Tensor
@@ -227,6 +229,29 @@ class Predictions:
     def take(self, rows: Tensor) -> Predictions:
         """Those at ``rows``."""
         return Predictions(*(x[rows] for x in (self.event, self.user, self.item, self.label, self.value)))
+
+
+class Reranker(Protocol):
+    """Chooses a list among more candidates; made with the catalogue.
+
+    A row depends on no other row. One that compares items by the model's own vectors says ``needs_vectors = True``.
+    """
+
+    @property
+    def candidates(self) -> int:
+        """How many it wants for each user."""
+        ...
+
+    def __call__(self, candidates: Ranking, batch: Batch, vectors: Tensor | None, k: int) -> Tensor:
+        """(B, k) different columns of ``candidates.items``, the best first; -1 where none is left.
+
+        Args:
+            candidates: (B, C), best first; 0 where there are fewer. The target and its rank are not to be read.
+            batch: the same users; their history, and in ``seen`` all that they have.
+            vectors: (N + 1, D) the model's item vectors; None for a model without.
+            k: 1..C.
+        """
+        ...
 
 
 class Source(Protocol):

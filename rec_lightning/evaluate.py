@@ -1,4 +1,4 @@
-"""Measure a complete run again: run=DIR, and what differs, as ranking=sampled, metrics=all, stage=val, data/split=...
+"""Measure a complete run again: run=DIR, and what differs, as ranking=sampled, rerank=mmr, metrics=all, data/split=...
 
 The run's own configuration holds for everything else. Its best checkpoint is loaded, a baseline is fitted again; the
 results go to DIR/evaluations/<name>. Targets that the run was trained on are refused unless allow_trained=true.
@@ -14,7 +14,7 @@ def run(overrides: list[str]) -> int:
 
     Args:
         overrides: ``run=DIR``, ``stage``, ``name`` and ``allow_trained``, and options of the groups ``data``,
-            ``ranking`` and ``metrics``.
+            ``ranking``, ``rerank`` and ``metrics``.
 
     Raises:
         Refusal: the input cannot work; nothing was measured.

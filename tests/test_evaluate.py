@@ -115,7 +115,10 @@ def test_another_catalogue_is_refused(
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["backbone=gru4rec"], "an evaluation may differ from its run in data, ranking, metrics only, got backbone="),
+        (
+            ["backbone=gru4rec"],
+            "an evaluation may differ from its run in data, ranking, rerank, metrics only, got backbone=",
+        ),
         (["stage=train"], "stage must be val or test, got 'train'. Set stage."),
         (["ranking=best"], "unknown choice ranking=best"),
         (["ranking.negatives=5"], "unknown option ranking.negatives: the run's configuration has none of this name."),
@@ -141,3 +144,20 @@ def test_no_run_and_an_unfinished_one(tmp_path: Path, runs: Path, capsys: pytest
     (tmp_path / "half/manifest.json").write_text(json.dumps(manifest))
     assert main(["evaluate", f"run={tmp_path / 'half'}"]) == 2
     assert "run must be the directory of a complete run of train or baseline, and" in capsys.readouterr().err
+
+
+def test_a_finished_run_re_ranked(runs: Path, evaluate: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["ranking.k=10", "rerank.candidates=20"]
+    assert evaluate("trained", "rerank=mmr", "rerank.weight=0", *few, "name=same") == 0
+    same = pl.read_parquet(runs / "trained/evaluations/same/rankings.parquet")
+    before = pl.read_parquet(runs / "trained/rankings.parquet")
+    assert same["rank"].equals(before["rank"])
+    assert same["items"].equals(before["items"].list.head(10))
+    assert evaluate("trained", "rerank=mmr", "rerank.weight=0.9", *few, "name=other") == 0
+    other = pl.read_parquet(runs / "trained/evaluations/other/rankings.parquet")
+    assert not other["items"].equals(same["items"])
+    inside = other.filter(pl.col("target").is_in(pl.col("items")))
+    assert (inside["items"].list.eval(pl.element()).list.len() >= inside["rank"]).all()
+    capsys.readouterr()
+    assert evaluate("fitted", "rerank=mmr", *few, "name=no-vectors") == 2
+    assert "rerank=MMR compares items by the model's vectors, and this model has scores only" in capsys.readouterr().err

@@ -68,7 +68,7 @@ class TopK:
         rows = _cached_rows(min(self.chunk, len(keys)), queries.device.type)
         with torch.no_grad(), torch.autocast(queries.device.type, enabled=False):
             keys = keys.float()
-            parts = zip(_rows_of(batch, rows), queries.float().split(rows), strict=True)
+            parts = zip(rows_of(batch, rows), queries.float().split(rows), strict=True)
             return Ranking.cat([self._block(part, own, keys) for part, own in parts])
 
     def _block(self, batch: Batch, queries: Tensor, keys: Tensor) -> Ranking:
@@ -159,7 +159,8 @@ def _cached_rows(columns: int, device: str) -> int:
     return max(fewest, numbers // columns)
 
 
-def _rows_of(batch: Batch, rows: int) -> Iterator[Batch]:
+def rows_of(batch: Batch, rows: int) -> Iterator[Batch]:
+    """The batch, at most so many rows at a time, without times."""
     if len(batch) <= rows:
         yield batch
         return

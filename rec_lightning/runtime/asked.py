@@ -22,7 +22,7 @@ from rec_lightning.runtime.composition import compose
 from rec_lightning.runtime.overrides import SEARCH, key_of, parse_overrides
 
 _OWN = {"run": None, "stage": "test", "name": None, "allow_trained": False}
-_GROUPS = ("data", "ranking", "metrics")
+_GROUPS = ("data", "ranking", "rerank", "metrics")
 _ROOT = ("seed", "max_length", "top_k", "width")
 
 
@@ -120,9 +120,10 @@ def _differing(trained: DictConfig, verb: str, others: list[Override]) -> DictCo
 
 
 def _chooses(trained: DictConfig, override: Override) -> bool:
-    # a word in the place of a whole part
+    # a word in the place of a whole part; a run of before a group was there has none of it
     there = OmegaConf.select(trained, override.key_or_group.replace("/", "."), default=None)
-    return "/" in override.key_or_group or (isinstance(there, DictConfig) and isinstance(override.value(), str))
+    part = isinstance(there, DictConfig) or override.key_or_group in _GROUPS
+    return "/" in override.key_or_group or (part and isinstance(override.value(), str))
 
 
 def _name(stage: str, others: list[Override]) -> str:

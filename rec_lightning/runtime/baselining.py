@@ -39,7 +39,7 @@ class Baselining:
         self._measure_by(Catalog.empty(self.data.item_columns, self.data.user_columns))
 
     def _measure_by(self, catalog: Catalog) -> None:
-        self.ranking = build_ranking(self.config.ranking, catalog)
+        self.ranking = build_ranking(self.config.ranking, catalog, self.config.get("rerank"), by_scores=True)
         # no groups: they would join metrics whose states happen to be equal after the first batch
         self.metrics = MetricCollection(build_metrics(self.config.metrics, catalog), compute_groups=False)  # type: ignore[arg-type]
 

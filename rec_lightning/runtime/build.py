@@ -27,7 +27,7 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
 
     Args:
         config: resolved; groups ``items, backbone, head, loss, companion, ranking, metrics, tuning, optimizer,
-            scheduler, task``.
+            scheduler, task``, and ``rerank`` where there is one.
         catalog: the items.
 
     Raises:
@@ -49,7 +49,7 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
         backbone=backbone,
         head=instantiate(config.head),
         loss=loss,
-        ranking=build_ranking(config.ranking, catalog),
+        ranking=build_ranking(config.ranking, catalog, config.get("rerank")),
         metrics=build_metrics(config.metrics, catalog),
         optimizer=instantiate(config.optimizer),
         scheduler=instantiate(config.scheduler),

@@ -47,7 +47,7 @@ class Evaluation:
         self.data: RecData = instantiate(self.config.data)
         self.known: RecData = instantiate(request.trained.data)  # what the run was trained on
         empty = Catalog.empty(self.data.item_columns, self.data.user_columns)
-        build_ranking(self.config.ranking, empty)
+        self._build_ranking(empty)
         build_metrics(self.config.metrics, empty)
         if request.manifest["verb"] == "train":
             rehearse(request.trained, self.data)
@@ -63,7 +63,7 @@ class Evaluation:
         for data in (self.known, self.data):
             data.prepare()
         catalog = self.data.catalog
-        self.ranking = build_ranking(self.config.ranking, catalog)
+        self.ranking = self._build_ranking(catalog)
         self.ranking.check(catalog.size)
         self.metrics = MetricCollection(build_metrics(self.config.metrics, catalog), compute_groups=False)  # type: ignore[arg-type]
         trained = self._trained_targets()
@@ -77,6 +77,10 @@ class Evaluation:
             "started": now(),
         }
         place.write_json("manifest.json", self.manifest)
+
+    def _build_ranking(self, catalog: Catalog) -> Any:
+        by_scores = self.request.manifest["verb"] == "baseline"
+        return build_ranking(self.config.ranking, catalog, self.config.get("rerank"), by_scores)
 
     def _trained_targets(self) -> int:
         if self.data.facts.key and self.data.facts.key == self.known.facts.key:

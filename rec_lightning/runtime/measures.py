@@ -1,4 +1,4 @@
-"""How a run is measured: the ranking and the metrics of a config, those that ask for it given the catalogue.
+"""How a run is measured: ranking, re-ranker and metrics of a config, those that ask for it given the catalogue.
 
 A part whose file says ``_partial_: true`` is called with the catalogue, as item encoders are.
 
@@ -16,15 +16,25 @@ from omegaconf import DictConfig
 from torchmetrics import Metric, MetricCollection
 
 from rec_lightning.contracts import Catalog, Ranking
+from rec_lightning.ranking.reranked import Reranked
 
 
-def build_ranking(group: DictConfig, catalog: Catalog) -> Any:
-    """The ranking.
+def build_ranking(
+    group: DictConfig, catalog: Catalog, rerank: DictConfig | None = None, by_scores: bool = False
+) -> Any:
+    """The ranking, its lists made by the re-ranker where there is one.
+
+    Args:
+        group: ``ranking``.
+        catalog: the items.
+        rerank: the group ``rerank``; empty or None for the model's own lists.
+        by_scores: the model gives scores only and has no item vectors.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: a value out of range, or parts that do not go together.
     """
-    return _given(instantiate(group), catalog)
+    ranking = _given(instantiate(group), catalog)
+    return Reranked(ranking, _given(instantiate(rerank), catalog), by_scores) if rerank else ranking
 
 
 def build_metrics(group: DictConfig, catalog: Catalog) -> dict[str, Metric]:
