@@ -28,6 +28,7 @@ VERBS = {
     "diff": "rec_lightning.diff",
     "audit": "rec_lightning.audit",
     "evaluate": "rec_lightning.evaluate",
+    "recommend": "rec_lightning.recommend",
     "forget": "rec_lightning.forget",
 }
 

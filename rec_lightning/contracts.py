@@ -405,7 +405,11 @@ class Aside(Protocol):
 
 
 class ItemEncoder(Tunable, Protocol):
-    """How an item becomes a vector. Row 0 of every table belongs to the padding and is zero."""
+    """How an item becomes a vector. Row 0 of every table belongs to the padding and is zero.
+
+    One whose vectors come from the item table alone offers ``extend(catalog)``: it reads another catalogue with what
+    it has learnt.
+    """
 
     width: int
     size: int  # N

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rec_lightning.runtime.composition import compose
+from rec_lightning.runtime.given import listed_ids, quoted
 from rec_lightning.runtime.refusal import refusing
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def run(overrides: list[str]) -> int:
     with refusing():
         if not any(text.startswith("data=") for text in overrides):
             raise ValueError("forget erases, so the data set must be named. Set data=<choice>.")
-        config = compose("forget", [_quoted(text) for text in overrides])
+        config = compose("forget", quoted(overrides, "users"))
 
         from hydra.utils import instantiate
 
@@ -46,27 +47,13 @@ def run(overrides: list[str]) -> int:
         runs = Path(config.runs).expanduser()
         if not runs.is_dir():
             raise ValueError(f"runs must be a folder, and {runs} is none. Set runs.")
-        done = forget(instantiate(config.data), _users(config.users), runs, config.unknown)
+        done = forget(instantiate(config.data), listed_ids(config.users), runs, config.unknown)
         page = Path(config.run_dir).expanduser() / "forgotten.json"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(json.dumps(asdict(done), indent=2) + "\n")
     _show(done)
     print(page)
     return 0
-
-
-def _quoted(text: str) -> str:
-    # a,b,c is a sweep to Hydra, and 007 or 1e5 a number
-    key, _, value = text.partition("=")
-    return text if key != "users" or value[:1] in "['\"" else f"users='{value}'"
-
-
-def _users(given: object) -> list[str]:
-    if isinstance(given, str) and given.startswith("@"):
-        lines = Path(given[1:]).expanduser().read_text(encoding="utf8").splitlines()
-        return [line.strip() for line in lines if line.strip()]
-    parts = given.split(",") if isinstance(given, str) else list(given)  # type: ignore[call-overload]
-    return [str(part).strip() for part in parts if str(part).strip()]
 
 
 def _show(done: Forgotten) -> None:

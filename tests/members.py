@@ -15,7 +15,7 @@ from rec_lightning.runtime.composition import compose, conf_dir
 from rec_lightning.runtime.options import is_choice
 
 # small enough for a test, and as a user would say it
-SMALL = {"train": ["width=16", "max_length=8"], "baseline": []}
+SMALL = {"train": ["width=16", "max_length=8"], "baseline": [], "recommend": []}
 
 
 def members(group: str) -> list[str]:

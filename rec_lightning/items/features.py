@@ -66,6 +66,15 @@ class FeatureItems(nn.Module):
         """Puts another module in its place."""
         self.features = module
 
+    def extend(self, catalog: Catalog) -> None:
+        """Reads the features of another catalogue; a value that was not there has the vector of unknown ones.
+
+        Raises:
+            ValueError: it lacks a column.
+        """
+        self.features.encode(catalog.items)  # type: ignore[operator]
+        self.size = catalog.size
+
     def vectors(self, items: Tensor) -> Tensor:
         """(M,) -> (M, D); the padding gives zeros."""
         out: Tensor = self.features((items - 1).clamp(min=0))

@@ -71,6 +71,22 @@ class FusedItems(nn.Module):
         for name in self.touched:
             self._part(name).set_trunk(module[name])
 
+    def extend(self, catalog: Catalog) -> None:
+        """Another catalogue for each part.
+
+        Raises:
+            ValueError: a part has learnt a row for each item.
+        """
+        for name, part in self.parts.items():
+            if not hasattr(part, "extend"):
+                raise ValueError(
+                    f"items.parts.{name} ({type(part).__name__}) has learnt a row for each item of its catalogue, so "
+                    "it says nothing of another one. Train with items whose vectors come from the item table alone "
+                    "(items=text or items=features)."
+                )
+            part.extend(catalog)  # type: ignore[operator]
+        self.size = catalog.size
+
     def vectors(self, items: Tensor) -> Tensor:
         """(M,) -> (M, D)."""
         return self._fuse([self._part(name).vectors(items) for name in self.parts])

@@ -104,7 +104,7 @@ class TextItems(nn.Module):
         if gradient_checkpointing:
             encoder.gradient_checkpointing_enable({"use_reentrant": False})
         self.new_tokens = extend(tokenizer, encoder, new_tokens, texts) if new_tokens else None
-        self.gradient_checkpointing = gradient_checkpointing
+        self.gradient_checkpointing, self.template = gradient_checkpointing, template
         self.width, self.pooling, self.fresh, self.size = width, pooling, fresh, catalog.size
         self.encoder: nn.Module = encoder
         self.tokens = Tokens(tokenizer, texts, max_tokens, chunk_tokens)
@@ -137,6 +137,15 @@ class TextItems(nn.Module):
                 "Set it to false, or choose another tuning."
             )
         self.encoder = module
+
+    def extend(self, catalog: Catalog) -> None:
+        """Reads the texts of another catalogue; what was learnt stays.
+
+        Raises:
+            ValueError: it lacks a column of the template.
+        """
+        self.tokens, self.size = self.tokens.of(render(self.template, catalog.items)), catalog.size
+        self.hidden, self.bank = HiddenCache(), torch.empty(0, device=self.bank.device)
 
     def vectors(self, items: Tensor) -> Tensor:
         """(M,) -> (M, D); the padding gives zeros."""

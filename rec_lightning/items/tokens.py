@@ -38,6 +38,11 @@ class Tokens:
         self.offsets = torch.cat([torch.zeros(1, dtype=torch.long, device="cpu"), self.length.cumsum(0)])
         self.flat = torch.from_numpy(np.concatenate([np.array(x, np.int64) for x in lists]))
         self.pad, self.chunk_tokens = int(pad), chunk_tokens
+        self.tokenizer, self.max_tokens = tokenizer, max_tokens
+
+    def of(self, texts: list[str]) -> Tokens:
+        """The same for other texts."""
+        return Tokens(self.tokenizer, texts, self.max_tokens, self.chunk_tokens)
 
     @property
     def fingerprint(self) -> str:

@@ -19,6 +19,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from rec_lightning.runtime.composition import compose
+from rec_lightning.runtime.finished import read_finished
 from rec_lightning.runtime.overrides import SEARCH, key_of, parse_overrides
 
 _OWN = {"run": None, "stage": "test", "name": None, "allow_trained": False}
@@ -63,7 +64,8 @@ def read_request(overrides: list[str]) -> Request:
     if own["run"] is None:
         raise ValueError("run must be given, it has no default. Set run=DIR, the run_dir of a complete run.")
     run = Path(str(own["run"])).expanduser()
-    trained, manifest = _read(run)
+    finished = read_finished(run)
+    trained, manifest = finished.config, finished.manifest
     name = own["name"] or _name(str(own["stage"]), others)
     if not re.fullmatch(r"[\w.,=+-]+", str(name)):
         raise ValueError(f"name must be the name of a folder, got {name!r}. Set name.")
@@ -72,19 +74,6 @@ def read_request(overrides: list[str]) -> Request:
     own_options = {"stage": own["stage"], "allow_trained": own["allow_trained"]}
     OmegaConf.update(config, "evaluation", own_options, force_add=True)
     return Request(run, str(own["stage"]), own["allow_trained"], trained, config, manifest)
-
-
-def _read(run: Path) -> tuple[DictConfig, dict[str, Any]]:
-    files = run / "config.yaml", run / "manifest.json"
-    manifest = json.loads(files[1].read_text()) if all(f.is_file() for f in files) else {}
-    if manifest.get("status") != "complete" or manifest.get("verb") not in ("train", "baseline"):
-        raise ValueError(
-            f"run must be the directory of a complete run of train or baseline, and {run} is none. Set run, or run it "
-            "to its end."
-        )
-    config = OmegaConf.load(files[0])
-    assert isinstance(config, DictConfig)
-    return config, manifest
 
 
 def _differing(trained: DictConfig, verb: str, others: list[Override]) -> DictConfig:

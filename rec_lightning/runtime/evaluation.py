@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 from hydra.utils import instantiate
 from lightning import LightningModule, Trainer, seed_everything
 from torchmetrics import MetricCollection
@@ -23,12 +22,13 @@ from rec_lightning.contracts import ITEM, USER, Batch, Catalog, Ranking, Sequenc
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.asked import Request
 from rec_lightning.runtime.build import build_task, rehearse
+from rec_lightning.runtime.finished import load_best, read_best
 from rec_lightning.runtime.manifest import cpu_seconds, describe, now, peak_memory_mb, process_start
 from rec_lightning.runtime.measures import build_metrics, build_ranking
 from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.runtime.rundir import RunDir
 from rec_lightning.runtime.training import quieten
-from rec_lightning.tasks.lean import check_bases, check_lean, lean_state
+from rec_lightning.tasks.lean import lean_state
 
 
 class Evaluation:
@@ -99,20 +99,17 @@ class Evaluation:
         return found
 
     def _task(self) -> LightningModule:
-        saved = torch.load(self.request.run / "checkpoints" / "best.ckpt", weights_only=True)
-        state = saved["state_dict"]
+        saved = read_best(self.request.run)
         seed_everything(self.request.trained.seed, verbose=False)
         task = build_task(self.request.trained, self.data.catalog)
-        if not self._same_items() and (rows := self._rows_of_items(task, state)):
+        if not self._same_items() and (rows := self._rows_of_items(task, saved["state_dict"])):
             raise ValueError(
                 f"the catalogue must be the one the run was trained on ({self.known.facts.name}, "
                 f"{self.known.catalog.size:,} items), since {rows[0]} has a row for each of its items, and "
                 f"{self.data.facts.name} has {self.data.catalog.size:,} items that are not the same. Evaluate on data "
                 "with the same items, or train with items=text alone."
             )
-        check_bases(task, saved.get("bases", {}))
-        check_lean(task, state)
-        task.load_state_dict(state, strict=False)
+        load_best(task, saved)
         task.ranking = self.ranking
         if getattr(task, "needs_time", False):
             self.data.carry_times(str(task.without_times))

@@ -1,0 +1,122 @@
+"""Complete runs of any parts, made in a moment: the weights are those of the start, the artefacts those of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hydra.utils import instantiate
+from lightning import seed_everything
+from omegaconf import OmegaConf
+
+from rec_lightning.runtime.baseline_options import resolve_baselines
+from rec_lightning.runtime.build import build_task
+from rec_lightning.runtime.composition import compose
+from rec_lightning.runtime.measures import build_ranking
+from rec_lightning.runtime.results import gather, write_rankings
+from rec_lightning.tasks.lean import bases, lean_state
+from tests.conftest import WORDS
+
+USERS, ITEMS = 30, 24
+Finish = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``events.csv``, ``items.jsonl`` and ``people.jsonl`` of 30 users and 24 films; ``vectors.npy`` of the films."""
+    folder, generator = tmp_path_factory.mktemp("tables"), np.random.default_rng(0)
+    rows = [(f"u{u}", f"i{i}") for u in range(USERS) for i in generator.permutation(ITEMS)[: 4 + u % 9 if u else ITEMS]]
+    time = 1_500_000_000 + 3600 * np.arange(len(rows))
+    pl.DataFrame(rows, ["user", "item"], orient="row").with_columns(timestamp=time).write_csv(folder / "events.csv")
+    pl.DataFrame(
+        {
+            "item": [f"i{i}" for i in range(ITEMS)],
+            "title": [" ".join(generator.choice(WORDS, 3)) + f" {i}" for i in range(ITEMS)],
+            "year": [1990 + i % 5 for i in range(ITEMS)],
+            "genres": [[["crime", "drama"], ["war"], ["drama"]][i % 3] for i in range(ITEMS)],
+            "price": [None if i == 5 else float(i) for i in range(ITEMS)],
+        }
+    ).write_ndjson(folder / "items.jsonl")
+    age = list(range(20, 20 + USERS))
+    people = {"gender": ["F", "M"] * (USERS // 2), "occupation": ["cook", "nurse", "cook"] * (USERS // 3), "age": age}
+    pl.DataFrame({"user": [f"u{u}" for u in range(USERS)], **people}).write_ndjson(folder / "people.jsonl")
+    np.save(folder / "vectors.npy", generator.standard_normal((ITEMS, 16)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finish(tables: Path, language_model: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Finish:
+    """``(*overrides)`` -> directory of a complete run of ``train``, or of ``baseline`` where one is named."""
+    made: dict[tuple[str, ...], Path] = {}
+    source = f"data.source.path={tables}/events.csv data.source.items={tables}/items.jsonl".split()
+    source += [f"data.source.users={tables}/people.jsonl", "data.cache=false", "data.eval_batch_size=7"]
+    fields = "item: item, title: title, year: year, genres: genres, price: price"
+    source += ["data=table", f"data.source.item_fields={{{fields}}}"]
+    source += ["data.source.user_fields={user: user, gender: gender, occupation: occupation, age: age}"]
+    common = [*source, "max_length=6", "top_k=[5]", "seed=1", "logger=[]"]
+
+    def build(*overrides: str) -> Path:
+        verb = "baseline" if any(o.startswith("baseline=") for o in overrides) else "train"
+        if overrides in made:
+            return made[overrides]
+        own = [*common, *overrides]
+        own += ["width=8", "compare=[]", "trainer.accelerator=cpu"] if verb == "train" else []
+        config = compose(verb, own)
+        if verb == "train":
+            resolve_baselines(config, own)
+        folder = tmp_path_factory.mktemp("run")
+        data = instantiate(config.data)
+        data.prepare()
+        scored: Any
+        if verb == "train":
+            seed_everything(3, verbose=False)
+            task: Any = build_task(config, data.catalog)
+            for parameter in task.parameters():  # weights far apart, so that lists are not ties
+                if parameter.requires_grad:
+                    torch.nn.init.normal_(parameter, std=0.3)
+            if getattr(task, "needs_time", False):
+                data.carry_times("")
+            (folder / "checkpoints").mkdir()
+            saved = {"state_dict": lean_state(task), "bases": bases(task)}
+            torch.save(saved, folder / "checkpoints/best.ckpt")
+            task.eval()
+            with torch.no_grad():
+                task.on_test_epoch_start()
+                for number, batch in enumerate(data.test_dataloader()):
+                    task.test_step(batch, number)
+            scored = task.rankings
+        else:
+            model = instantiate(config.baseline)
+            model.fit(data.sequences, data.catalog)
+            ranking = build_ranking(config.ranking, data.catalog)
+            scored = [ranking.from_scores(batch, model.scores(batch)) for batch in data.test_dataloader()]
+        write_rankings(folder / "rankings.parquet", gather(scored), data.sequences, data.catalog)
+        (folder / "config.yaml").write_text(OmegaConf.to_yaml(config))
+        manifest = {"status": "complete", "verb": verb, "data": {"fingerprint": data.facts.fingerprint}, "seed": 1}
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"parameters": {"trainable": 1, "total": 1}}))
+        made[overrides] = folder
+        return folder
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def items_of(tables: Path, language_model: Callable[..., str]) -> Callable[[str], list[str]]:
+    """Overrides that choose an item encoder, with the tiny language model and the small file where one is asked for."""
+    text = [f"model={language_model('bert')}", "template='{title}'", "max_tokens=12"]
+    options = {
+        "id": [],
+        "text": [f"items.{o}" for o in text] + ["items.fresh=4"],
+        "id_text": [f"items.parts.text.{o}" for o in text] + ["items.parts.text.fresh=4"],
+        "features": [],
+        "id_features": [],
+        "pretrained": [f"items.vectors.path={tables}/vectors.npy"],
+        "text_init": [f"items.vectors.{o}" for o in text],
+    }
+    return lambda choice: [f"items={choice}", *options[choice]]
