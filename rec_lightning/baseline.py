@@ -30,7 +30,7 @@ def run(overrides: list[str]) -> int:
         baselining = Baselining(config)
         run_dir = RunDir(config.run_dir, config)
     with run_dir:
-        if not run_dir.complete:
+        if not run_dir.has_ended(config.test):
             with refusing():
                 baselining.read(run_dir)
                 baselining.fit()

@@ -106,30 +106,35 @@ def check(study: Study, overrides: Sequence[str], shared: frozenset[str]) -> fro
         ValueError: as ``compose`` says, with the row's name; two rows resolve to the same configuration; or a metric
             that a row would not log.
     """
+    from rec_lightning.studies.attempt import corners
     from rec_lightning.studies.inner import tries
     from rec_lightning.studies.intervals import check_metric
     from rec_lightning.studies.plan import row_overrides
+    from rec_lightning.studies.samplers import require_optuna
     from rec_lightning.studies.store import flat
 
     for row in study.rows:
         row_overrides(study, row, overrides, shared)  # refuses what is searched or fixed
+        if row.sweep:
+            require_optuna(row.sweep)
     seen, tracked = dict[str, str](), set[str]()
-    for row in chain.from_iterable(tries(row) if row.tune else [row] for row in study.rows):
+    searched = {row.name: row.sweep for row in study.rows}
+    for row in chain.from_iterable(tries(r) if r.tune else corners(r) if r.sweep else [r] for r in study.rows):
         try:
             config = resolve(row.verb, row_overrides(study, row, overrides, shared))
             for metric in study.metrics:
                 check_metric(metric, config.get("top_k", []))
         except ValueError as error:
             raise ValueError(f"row {row.name!r}: {error}") from error
-        key = repr((row.verb, sorted(flat(config).items())))
+        key = repr((row.verb, sorted(flat(config).items()), repr(searched.get(row.parent))))
+        if {"group", "name"} <= set(config.get("logger") or ()):
+            tracked.add(row.parent or row.name)
         if key in seen:
             raise ValueError(
                 f"two rows must not resolve to the same configuration, got {seen[key]!r} and {row.name!r}. "
                 "Change the overrides of one, or remove it."
             )
         seen[key] = row.name
-        if {"group", "name"} <= set(config.get("logger") or ()):
-            tracked.add(row.name)
     return frozenset(tracked)
 
 

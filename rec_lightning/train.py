@@ -36,7 +36,7 @@ def run(overrides: list[str]) -> int:
         training = Training(config)
         run_dir = RunDir(config.run_dir, config)
     with run_dir:
-        if not run_dir.complete:
+        if not run_dir.has_ended(config.test):
             with refusing():
                 training.read(run_dir)
             training.fit()

@@ -67,21 +67,23 @@ class Baselining:
         self.model.fit(self.data.sequences, self.data.catalog)
 
     def test(self) -> None:
-        """Ranks validation and test, and writes the artefacts."""
+        """Ranks validation, and test where that is asked for, and writes the artefacts."""
         metrics, _ = self._measure("val", self.data.val_dataloader())
-        tested, rankings = self._measure("test", self.data.test_dataloader())
-        metrics |= tested
-        ranking, data = gather(rankings), self.data
-        self.run_dir.write(
-            "rankings.parquet", lambda place: write_rankings(place, ranking, data.sequences, data.catalog)
-        )
+        if self.config.test:
+            tested, rankings = self._measure("test", self.data.test_dataloader())
+            metrics |= tested
+            ranking, data = gather(rankings), self.data
+            self.run_dir.write(
+                "rankings.parquet", lambda place: write_rankings(place, ranking, data.sequences, data.catalog)
+            )
         self.run_dir.write_json("metrics.json", metrics)
         loggers = open_loggers(self.config.get("logger"))
         plain: Any = OmegaConf.to_container(self.config)
         for logger in loggers:
             logger.log_hyperparams(plain)
         log_results(loggers, metrics, None)
-        self.run_dir.write_json("manifest.json", self.manifest | self._cost() | {"status": "complete"})
+        status = "complete" if self.config.test else "validated"
+        self.run_dir.write_json("manifest.json", self.manifest | self._cost() | {"status": status})
 
     def _measure(self, stage: str, batches: Iterable[Batch]) -> tuple[dict[str, float], list[Ranking]]:
         self.metrics.reset()

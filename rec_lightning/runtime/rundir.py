@@ -19,8 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-# says where a run lies and what is told of it, not what it computes
-_NOT_COMPARED = ("run_dir", "logger")
+# says where a run lies, what is told of it and how far it goes, not what it computes
+_NOT_COMPARED = ("run_dir", "logger", "test")
 
 
 class RunDir:
@@ -102,6 +102,10 @@ class RunDir:
     def complete(self) -> bool:
         """Whether the run in it has ended well."""
         return bool(self.read_json("manifest.json").get("status") == "complete")
+
+    def has_ended(self, test: bool) -> bool:
+        """Whether the run in it went as far as is asked: to the end of the test, or of validation."""
+        return self.complete or (not test and self.read_json("manifest.json").get("status") == "validated")
 
     @property
     def started(self) -> str | None:

@@ -16,9 +16,11 @@ from lightning import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
+from rec_lightning.contracts import Ranking
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.beside import Beside
 from rec_lightning.runtime.build import build_task, choices, count_parameters, rehearse
+from rec_lightning.runtime.history import History
 from rec_lightning.runtime.loaders import Loaders
 from rec_lightning.runtime.manifest import check_data, describe, now, peak_memory_mb
 from rec_lightning.runtime.progress import RunProgress
@@ -85,7 +87,7 @@ class Training:
         best = ModelCheckpoint(
             folder, "best", self.config.monitor, mode="max", save_weights_only=True, enable_version_counter=False
         )
-        own = [OptimizerModes(), best, self.point, RunProgress(self.config.monitor)]
+        own = [OptimizerModes(), best, self.point, RunProgress(self.config.monitor), History(self.run_dir)]
         # before the resume point, which holds what they did
         tuning: list[Callback] = getattr(self.task.tuning, "callbacks", list)()
         trainer: Trainer = instantiate(
@@ -116,7 +118,7 @@ class Training:
             raise KeyboardInterrupt
 
     def test(self) -> None:
-        """Measures the best epoch on validation and test, and writes the artefacts."""
+        """Measures the best epoch on validation, and on test where that is asked for, and writes the artefacts."""
         if self.best.exists():  # a fast_dev_run saves nothing
             saved = torch.load(self.best, weights_only=True)
             state = saved["state_dict"]
@@ -124,21 +126,27 @@ class Training:
             check_lean(self.task, state)
             self.task.load_state_dict(state, strict=False)
         metrics: dict[str, float] = {}
-        for measure in (self.trainer.validate, self.trainer.test):
+        for measure in (self.trainer.validate, self.trainer.test) if self.config.test else (self.trainer.validate,):
             metrics |= measure(self.task, datamodule=Loaders(self.data), verbose=False)[0]
-        ranking = gather(self.task.rankings)  # type: ignore[arg-type]
+        ranking = gather(self.task.rankings) if self.config.test else None  # type: ignore[arg-type]
         if self.trainer.is_global_zero:
-            data = self.data
+            self._write(metrics, ranking)
+
+    def _write(self, metrics: dict[str, float], ranking: Ranking | None) -> None:
+        data = self.data
+        if ranking is not None:
             self.run_dir.write(
                 "rankings.parquet", lambda place: write_rankings(place, ranking, data.sequences, data.catalog)
             )
-            self.run_dir.write_json("metrics.json", metrics)
-            cost = self._cost()  # of the run alone
+        self.run_dir.write_json("metrics.json", metrics)
+        cost = self._cost()  # of the run alone
+        beside = {}
+        if ranking is not None:
             beside = {} if self.trainer.fast_dev_run else self.beside.measure(data, ranking)  # type: ignore[attr-defined]
             self.run_dir.write_json("baselines.json", beside)
-            best = self.best if self.best.exists() else None
-            log_results(self.trainer.loggers, metrics, best, beside)
-            self.run_dir.write_json("manifest.json", self.manifest | cost | {"status": "complete"})
+        log_results(self.trainer.loggers, metrics, self.best if self.best.exists() else None, beside)
+        status = "validated" if ranking is None else "complete"
+        self.run_dir.write_json("manifest.json", self.manifest | cost | {"status": status})
 
     def _cost(self) -> dict[str, Any]:
         point = self.point

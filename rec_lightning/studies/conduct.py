@@ -7,6 +7,7 @@ doors call it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -16,11 +17,14 @@ from rich.console import Console
 from rec_lightning.studies.forecast import forecast, informed
 from rec_lightning.studies.inner import chosen, with_tries
 from rec_lightning.studies.job import Job, Outcome
-from rec_lightning.studies.launch import launch
+from rec_lightning.studies.launch import drive, launch
 from rec_lightning.studies.plan import run_folder
 from rec_lightning.studies.progress import watching
+from rec_lightning.studies.search import Search
+from rec_lightning.studies.selection import selected
 from rec_lightning.studies.store import open_store, stale
 from rec_lightning.studies.study import RowSpec, Study
+from rec_lightning.studies.supply import Together
 
 if TYPE_CHECKING:
     from rec_lightning.studies.entries import Comparison, Failure, Finished
@@ -72,11 +76,45 @@ def conduct(
         KeyboardInterrupt: when stopped; no process of it is left.
     """
     if any(row.tune for row in study.rows):
-        searched = with_tries(study)
-        _run_all(searched, make_jobs(searched), folder, console, parallel)
-        study = chosen(study, lambda row: run_folder(folder, row, row.seeds[0]))
-    outcomes = _run_all(study, make_jobs(study), folder, console, parallel)
+        tried = with_tries(study)
+        _run_all(tried, make_jobs(tried), folder, console, parallel)
+    if searches := _searches(study, make_jobs, folder):
+        tries = sum(one.sweep.budget for one in searches)
+        console.print(f"Search: {tries} tries that end at validation.", markup=False, highlight=False)
+        with watching([], console, parallel, tries) as watcher:
+            drive(Together(searches), watcher, parallel=parallel)
+    study = _chosen(study, searches, folder)
+    outcomes = _run_hopeful(study, make_jobs, folder, console, parallel)
     return show(study, outcomes, folder, console, overrides)
+
+
+def _searches(study: Study, make_jobs: Callable[[Study], Sequence[Job]], folder: Path) -> list[Search]:
+    def make_job(row: RowSpec) -> Job:
+        return make_jobs(replace(study, rows=(row,), reference=None))[0]
+
+    return [Search(row, study.primary, folder, make_job) for row in study.rows if row.sweep]
+
+
+def _chosen(study: Study, searches: Sequence[Search], folder: Path) -> Study:
+    study = chosen(study, lambda row: run_folder(folder, row, row.seeds[0]))
+    found = {search.row.name: selected(search) for search in searches}
+    return replace(study, rows=tuple(found.get(row.name, row) for row in study.rows))
+
+
+def _run_hopeful(
+    study: Study, make_jobs: Callable[[Study], Sequence[Job]], folder: Path, console: Console, parallel: int
+) -> list[Outcome]:
+    """All rows that can run; the others end with the reason why not."""
+    rows = tuple(row for row in study.rows if not row.hopeless)
+    ran: Sequence[Outcome] = []
+    if rows:
+        hopeful = replace(study, rows=rows, reference=None)
+        ran = _run_all(hopeful, make_jobs(hopeful), folder, console, parallel)
+    outcomes = iter(ran)
+    return [
+        Outcome(job, 1, 0.0, False, (row.hopeless,)) if row.hopeless else next(outcomes)
+        for (row, _), job in zip(study.runs, make_jobs(study), strict=True)
+    ]
 
 
 def _run_all(study: Study, jobs: Sequence[Job], folder: Path, console: Console, parallel: int) -> Sequence[Outcome]:
@@ -146,8 +184,11 @@ def rebuild(
         console: where to print.
         overrides: given beside the study, for the record.
     """
-    study = chosen(study, lambda row: run_folder(folder, row, row.seeds[0]))
-    outcomes = [Outcome(job, 0, 0.0, True, ()) for job in make_jobs(study)]
+    study = _chosen(study, _searches(study, make_jobs, folder), folder)
+    outcomes = [
+        Outcome(job, 1 if row.hopeless else 0, 0.0, True, (row.hopeless,))
+        for (row, _), job in zip(study.runs, make_jobs(study), strict=True)
+    ]
     return show(study, outcomes, folder, console, overrides)
 
 

@@ -57,7 +57,7 @@ def _facts(folder: Path) -> list[tuple[float, float]]:
     found = []
     for path in sorted(folder.glob("seed-*/manifest.json")):
         manifest = _read(path)
-        if manifest.get("status") == "complete":
+        if manifest.get("status") in ("validated", "complete"):
             found.append((float(manifest["seconds"]["wall"]), float(manifest["peak_memory_mb"])))
     return found
 

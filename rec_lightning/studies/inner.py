@@ -16,6 +16,9 @@ from pathlib import Path
 
 from rec_lightning.studies.study import RowSpec, Study, Trial
 
+# a try never sees the test set; what is chosen goes on to it from where the try ended
+VALIDATION_ONLY = "test=false"
+
 
 def tries(row: RowSpec) -> list[RowSpec]:
     """A row for each candidate, with the first seed.
@@ -29,8 +32,8 @@ def tries(row: RowSpec) -> list[RowSpec]:
         own = tuple(f"{key}={value}" for key, value in zip(keys, values, strict=True))
         kept = tuple(override for override in row.overrides if override.partition("=")[0] not in keys)
         name = f"{row.name}, try {number}"
-        changes = {"overrides": kept + own, "folder": f"{row.slug}/try-{number}", "tune": {}}
-        found.append(replace(row, name=name, seeds=row.seeds[:1], **changes))  # type: ignore[arg-type]
+        changes = {"overrides": (*kept, *own, VALIDATION_ONLY), "folder": f"{row.slug}/try-{number}", "tune": {}}
+        found.append(replace(row, name=name, seeds=row.seeds[:1], parent=row.name, **changes))  # type: ignore[arg-type]
     return found
 
 
@@ -55,21 +58,27 @@ def chosen(study: Study, place: Callable[[RowSpec], Path]) -> Study:
 
 def _chosen(study: Study, row: RowSpec, place: Callable[[RowSpec], Path]) -> RowSpec:
     candidates = tries(row)
-    values = [_validation(place(one), study.primary) for one in candidates]
+    values = [validation(place(one), study.primary) for one in candidates]
     best = max(range(len(values)), key=lambda n: float("-inf") if values[n] is None else values[n] or 0.0)
     trials = tuple(
-        Trial(one.overrides[-len(row.tune) :], value, number == best)
+        Trial(one.overrides[-len(row.tune) - 1 : -1], value, number == best)
         for number, (one, value) in enumerate(zip(candidates, values, strict=True))
     )
-    return replace(candidates[best], name=row.name, seeds=row.seeds, trials=trials)
+    return replace(candidates[best], name=row.name, overrides=candidates[best].overrides[:-1], seeds=row.seeds,
+                   trials=trials, parent="")  # fmt: skip
 
 
-def _validation(run: Path, metric: str) -> float | None:
-    """The metric on validation, which is all that is looked at; None for a try without a result."""
+def validation(run: Path, metric: str) -> float | None:
+    """The metric on validation, which is all that is looked at; None for a try without a result.
+
+    Args:
+        run: folder of a try.
+        metric: as ``ndcg@10``.
+    """
     try:
         manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
         logged = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    value = logged.get(f"val/{metric}") if manifest.get("status") == "complete" else None
+    value = logged.get(f"val/{metric}") if manifest.get("status") in ("validated", "complete") else None
     return None if value is None else float(value)

@@ -46,6 +46,7 @@ class Outcome:
         seconds: on the clock.
         kept: it ended well and there was nothing to do.
         tail: last lines of its output.
+        stopped: it was ended early because it did poorly, which is no failure.
     """
 
     job: Job
@@ -53,6 +54,7 @@ class Outcome:
     seconds: float
     kept: bool
     tail: tuple[str, ...]
+    stopped: bool = False
 
 
 class Watcher(Protocol):

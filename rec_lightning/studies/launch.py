@@ -77,13 +77,15 @@ def drive(supply: Supply, watcher: Watcher, pause: float = 0.2, parallel: int = 
                     break
                 _pause(running, pause)
                 for run in [run for run in running if not run.goes_on(supply, watcher)]:
-                    running.remove(run)
                     outcome = run.end()
                     watcher.ended(outcome)
                     supply.ended(outcome)
+                    running.remove(run)
+                    run.give_free()
         finally:
             for run in running:
                 run.end()
+                run.give_free()
 
 
 def _start(supply: Supply, watcher: Watcher, running: list[_Running], parallel: int, place: Place) -> None:
@@ -100,10 +102,10 @@ def _start(supply: Supply, watcher: Watcher, running: list[_Running], parallel: 
         supply.started(job)
         watcher.started(job)
         if job.keep is not None and job.keep():
-            os.close(lock)
             outcome = Outcome(job, 0, 0.0, True, ())
             watcher.ended(outcome)
             supply.ended(outcome)
+            os.close(lock)
             continue
         claimed.append((job, lock))
     if claimed:
@@ -111,6 +113,16 @@ def _start(supply: Supply, watcher: Watcher, running: list[_Running], parallel: 
         for run, process in zip(runs, place.start([job for job, _ in claimed], parallel), strict=True):
             run.process = process
         running += runs
+
+
+def is_free(log: Path) -> bool:
+    """Whether no launcher runs the job of this log now."""
+    if not log.is_file():
+        return True
+    lock = _claim(log)
+    if lock is not None:
+        os.close(lock)
+    return lock is not None
 
 
 def _claim(path: Path) -> int | None:
@@ -137,7 +149,7 @@ class _Running:
     process: Process
 
     def __init__(self, job: Job, lock: int) -> None:
-        self.job, self._lock = job, lock
+        self.job, self._lock, self._stopped = job, lock, False
         self._before, self._start = _content(job.proof), time.monotonic()
         with job.log.open("ab") as log:
             log.write(f"$ {job.printed}\n".encode())
@@ -145,19 +157,26 @@ class _Running:
 
     def goes_on(self, supply: Supply, watcher: Watcher) -> bool:
         """Whether the process still runs and should; if so the watcher hears its last line."""
-        if self.process.code() is not None or not supply.goes_on(self.job):
+        if self.process.code() is not None:
+            return False
+        if not supply.goes_on(self.job):
+            self._stopped = True
             return False
         last = log_tail(self.job.log, self._origin)[-1:]
         watcher.running(self.job, time.monotonic() - self._start, last[0] if last else "")
         return True
 
     def end(self) -> Outcome:
-        """Ends the process where it still runs, with all it started, and gives the job free."""
+        """Ends the process where it still runs, with all it started."""
         code = self.process.end()
         kept = code == 0 and self._before is not None and self._before == _content(self.job.proof)
         seconds = time.monotonic() - self._start
+        stopped = self._stopped and code != 0
+        return Outcome(self.job, code, seconds, kept, log_tail(self.job.log, self._origin), stopped)
+
+    def give_free(self) -> None:
+        """Lets other launchers take the job."""
         os.close(self._lock)
-        return Outcome(self.job, code, seconds, kept, log_tail(self.job.log, self._origin))
 
 
 @contextmanager

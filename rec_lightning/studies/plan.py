@@ -5,6 +5,7 @@ Relations: ``study`` says what, ``launch`` runs what is planned here.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rec_lightning.studies.job import Job
-from rec_lightning.studies.store import Resolver, keep
+from rec_lightning.studies.store import Resolver, flat, keep
 from rec_lightning.studies.study import RowSpec, Study
 
 # a verb and its overrides -> the command of a process
@@ -72,7 +73,7 @@ class Tracked:
 
 
 def _with_tracking(overrides: list[str], row: RowSpec, seed: int, tracked: Tracked | None) -> list[str]:
-    if tracked is None or row.name not in tracked.rows:
+    if tracked is None or (row.parent or row.name) not in tracked.rows:
         return overrides
     given = {override_key(override) for override in overrides}
     wanted = {"logger.group": tracked.group, "logger.name": f"{row.name}, seed {seed}"}
@@ -116,10 +117,15 @@ def row_overrides(
         ValueError: an override that is none, or one of what the rows differ in.
     """
     for override in overrides:
-        if override_key(override) in row.tune:
+        if override_key(override) == "test":
+            raise ValueError(
+                f"a study says itself what goes to the test set, got {override!r}. Leave it out, or run a row by "
+                "itself with rec-lightning train."
+            )
+        if override_key(override) in row.searched:
             raise ValueError(
                 f"{override_key(override)} is searched in row {row.name!r}, so it cannot be set for all, got "
-                f"{override!r}. Leave it out, or set tune of the study."
+                f"{override!r}. Leave it out, or set tune or search of the study."
             )
         if override_key(override) in study.fixed:
             raise ValueError(
@@ -155,7 +161,13 @@ def _job(
         proof=place / "manifest.json",
         expected=row.seconds,
         keep=kept,
+        identity=lambda: _identity(row, overrides, resolve),
     )
+
+
+def _identity(row: RowSpec, overrides: Sequence[str], resolve: Resolver | None) -> str:
+    config = flat(resolve(row.verb, overrides)) if resolve else {o: "" for o in overrides if "run_dir" not in o}
+    return json.dumps([row.verb, sorted(config.items())])
 
 
 def override_key(override: str) -> str:

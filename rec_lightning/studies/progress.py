@@ -20,14 +20,24 @@ from rich.text import Text
 from rec_lightning.studies.formats import ending, seconds
 from rec_lightning.studies.job import Job, Outcome, Watcher
 
+_ROWS = 30  # of the table; of more jobs those that ended first are left out
+
 
 @contextmanager
-def watching(jobs: Sequence[Job], console: Console, parallel: int = 1) -> Iterator[Watcher]:
-    """The watcher that suits the console."""
+def watching(jobs: Sequence[Job], console: Console, parallel: int = 1, total: int | None = None) -> Iterator[Watcher]:
+    """The watcher that suits the console.
+
+    Args:
+        jobs: that are known; others come when they start.
+        console: where to write.
+        parallel: how many run at a time.
+        total: number of jobs, where more come than are known.
+    """
+    total = len(jobs) if total is None else total
     if not console.is_terminal:
-        yield Lines(len(jobs), console)
+        yield Lines(total, console)
         return
-    table = LiveTable(jobs, parallel)
+    table = LiveTable(jobs, parallel, total)
     with Live(table, console=console, refresh_per_second=4):
         yield table
 
@@ -73,14 +83,18 @@ class LiveTable:
     Args:
         jobs: all of them.
         parallel: how many run at a time.
+        total: number of jobs, where more come than are known.
     """
 
-    def __init__(self, jobs: Sequence[Job], parallel: int = 1) -> None:
-        self._jobs, self._parallel, self._outcomes = jobs, parallel, dict[str, Outcome]()
+    def __init__(self, jobs: Sequence[Job], parallel: int = 1, total: int | None = None) -> None:
+        self._jobs, self._parallel, self._outcomes = list(jobs), parallel, dict[str, Outcome]()
+        self._total = len(jobs) if total is None else total
         self._since, self._lines = dict[str, float](), dict[str, str]()
 
     def started(self, job: Job) -> None:
         """Marks the job as running."""
+        if job.name not in {known.name for known in self._jobs}:
+            self._jobs.append(job)
         self._since[job.name], self._lines[job.name] = time.monotonic(), ""
 
     def elsewhere(self, job: Job) -> None:
@@ -101,12 +115,14 @@ class LiveTable:
         table.add_column("run", no_wrap=True)
         table.add_column("seconds", justify="right", no_wrap=True)
         table.add_column("status", ratio=1, no_wrap=True, overflow="ellipsis")
-        for job in self._jobs:
+        ended = [job for job in self._jobs if job.name in self._outcomes]
+        hidden = {job.name for job in ended[: max(0, len(self._jobs) - _ROWS)]}
+        for job in (job for job in self._jobs if job.name not in hidden):
             table.add_row(escape(job.name), *self._cells(job))
         elapsed = {name: time.monotonic() - since for name, since in self._since.items()}
         left = time_left(self._jobs, list(self._outcomes.values()), elapsed, self._parallel)
         note = "" if left is None else f" about {seconds(left)} left"
-        return Group(table, Text(f" {len(self._outcomes)} of {len(self._jobs)} runs done,{note}".rstrip(","), "dim"))
+        return Group(table, Text(f" {len(self._outcomes)} of {self._total} runs done,{note}".rstrip(","), "dim"))
 
     def _cells(self, job: Job) -> tuple[str, RenderableType]:
         if outcome := self._outcomes.get(job.name):
@@ -120,6 +136,8 @@ class LiveTable:
 
 def verdict(outcome: Outcome) -> str:
     """How a job ended, in a few words."""
+    if outcome.stopped:
+        return "ended early"
     if outcome.code:
         return f"{ending(outcome.code)}, see {outcome.job.log}"
     return "kept: already complete" if outcome.kept else "done"

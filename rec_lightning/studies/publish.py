@@ -97,6 +97,8 @@ def _entry(entry: Line | Missing) -> dict[str, Any]:
         head["levels"] = dict(spec.levels)
     if spec.trials:
         head["tried_on_validation"] = [asdict(trial) for trial in spec.trials]
+    if spec.importance:
+        head["importance"] = dict(spec.importance)
     failures = [_failure(failure) for failure in entry.failures]
     if isinstance(entry, Missing):
         return {**head, "status": "failed", "runs": failures}

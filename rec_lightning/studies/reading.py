@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rec_lightning.studies.factors import combine, overrides_of, parse_factors
+from rec_lightning.studies.hunt import Hunt
 from rec_lightning.studies.study import DEFAULT_SEEDS, VERBS, Published, RowSpec, Study
 
 
@@ -20,11 +21,14 @@ def load_study(slug_or_path: str | Path) -> Study:
         ValueError: no such file, a key too many or too few, or values that do not fit together.
     """
     from omegaconf import OmegaConf  # the front door stays light
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     path = study_path(slug_or_path)
-    content = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     try:
-        return parse_study(content)
+        return parse_study(OmegaConf.to_container(OmegaConf.load(path), resolve=True))
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise ValueError(f"{path}: a study must be yaml, and it is not: {error}") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -37,12 +41,12 @@ def parse_study(content: object) -> Study:
     """
     fields = _mapping(content, "a study", {"title", "question", "protocol", "metrics", "primary"},
                       {"reference", "fixed", "common", "seeds", "resamples", "seed", "code",
-                       "rows", "factors", "exclude", "tune"})  # fmt: skip
+                       "rows", "factors", "exclude", "tune", "search", "sweep"})  # fmt: skip
     seeds = _seeds(fields.get("seeds", list(DEFAULT_SEEDS)), "seeds")
     common = _mapping(fields.get("common", {}), "common", set(), set(VERBS))
-    tune = _grid(fields.get("tune", {}), "tune")
     content_of = [*(fields.get("rows") or ()), *_combinations(fields)]
-    rows = tuple(_row(row, common, seeds, tune) for row in content_of)
+    hunt = Hunt(fields, content_of)
+    rows = tuple(_row(row, common, seeds, hunt) for row in content_of)
     return Study(
         title=str(fields["title"]),
         question=str(fields["question"]).strip(),
@@ -109,26 +113,18 @@ def _combinations(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _grid(content: object, what: str) -> dict[str, tuple[str, ...]]:
-    """Overrides to try; a level is one value of one key here."""
-    grid = {key: tuple(levels) for key, levels in parse_factors(content or {}).items()}
-    if empty := [key for key, values in grid.items() if len(values) < 2]:
-        raise ValueError(f"{what} must give each key at least 2 values to try, got fewer for {empty}.")
-    return grid
-
-
-def _row(
-    content: object, common: Mapping[str, Any], seeds: tuple[int, ...], tune: Mapping[str, tuple[str, ...]]
-) -> RowSpec:
-    optional = {"overrides", "seconds", "seeds", "published", "levels", "tune"}
+def _row(content: object, common: Mapping[str, Any], seeds: tuple[int, ...], hunt: Hunt) -> RowSpec:
+    optional = {"overrides", "seconds", "seeds", "published", "levels", "tune", "search"}
     fields = _mapping(content, "a row", {"name", "verb"}, optional)
     name, verb = str(fields["name"]), str(fields["verb"])
     if verb not in VERBS:
         raise ValueError(f"the verb of row {name!r} must be one of {list(VERBS)}, got {verb!r}.")
     shared = _strings(common.get(verb, []), f"common.{verb}")
     own = _strings(fields.get("overrides", []), f"overrides of row {name!r}")
-    if clash := [override for override in shared + own if override.partition("=")[0] in ("seed", "run_dir")]:
-        raise ValueError(f"overrides of row {name!r} must leave seed and run_dir to the study, got {clash}. Set seeds.")
+    if clash := [override for override in shared + own if override.partition("=")[0] in ("seed", "run_dir", "test")]:
+        raise ValueError(
+            f"overrides of row {name!r} must leave seed, run_dir and test to the study, got {clash}. Set seeds."
+        )
     seconds = fields.get("seconds")
     return RowSpec(
         name=name,
@@ -138,7 +134,8 @@ def _row(
         seeds=_row_seeds(fields, name, seeds if verb == "train" else seeds[:1]),
         published=_published(fields.get("published"), name),
         levels={str(key): str(level) for key, level in fields.get("levels", {}).items()},
-        tune=_grid(fields["tune"], f"tune of row {name!r}") if "tune" in fields else tune if verb == "train" else {},
+        tune=hunt.tune(fields),
+        sweep=hunt.sweep(fields),
     )
 
 

@@ -20,6 +20,7 @@ from rec_lightning.studies.levels import levels_figure
 from rec_lightning.studies.manifest import Manifest
 from rec_lightning.studies.page import Cell, facts, page, paragraph, section, sortable
 from rec_lightning.studies.pareto import pareto_figure
+from rec_lightning.studies.searched import search_figure
 from rec_lightning.studies.wording import (
     caution,
     cost,
@@ -54,7 +55,7 @@ def report_page(comparison: Comparison) -> str:
         parts.append(section("Picture", inline_svg(comparison_figure(comparison), label)))
         parts += _pictures(comparison)
     if tried := searched(comparison):
-        parts.append(section("Chosen on validation", *map(paragraph, tried)))
+        parts.append(section("Chosen on validation", *map(paragraph, tried), *_searches(comparison)))
     if comparison.failures:
         parts.append(section("Runs without a result", *map(_failure, comparison.failures)))
     parts.append(_reproduce(comparison))
@@ -121,6 +122,18 @@ def _pictures(comparison: Comparison) -> list[str]:
         ("Critical differences", critical_figure(comparison), f"average rank of each row by {metric}"),
     )
     return [section(heading, inline_svg(figure, label)) for heading, figure, label in drawn if figure is not None]
+
+
+def _searches(comparison: Comparison) -> list[str]:
+    """A picture for each row whose ranges were searched."""
+    metric = comparison.study.primary
+    rows = [entry.spec for entry in comparison.entries]
+    drawn = [(row, search_figure(row, metric)) for row in rows if row.trials]
+    return [
+        paragraph(row.name) + inline_svg(figure, f"search of {row.name}: {metric_label(metric)} of each try")
+        for row, figure in drawn
+        if figure is not None
+    ]
 
 
 def _failure(failure: Failure) -> str:

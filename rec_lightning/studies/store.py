@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 VERSION = 1
-NEEDED = ("manifest.json", "metrics.json", "rankings.parquet", "config.yaml")
-# says where a run lies and what is told of it, not what it computes
-_NOT_COMPARED = ("run_dir", "logger")
+NEEDED = ("manifest.json", "metrics.json", "config.yaml")
+TESTED = ("rankings.parquet",)  # besides, where the run went to the test set
+# says where a run lies, what is told of it and how far it goes, not what it computes
+_NOT_COMPARED = ("run_dir", "logger", "test")
 
 # a verb and its overrides -> the resolved configuration
 Resolver = Callable[[str, Sequence[str]], Mapping[str, Any]]
@@ -33,14 +35,21 @@ def open_store(folder: Path) -> None:
     """
     place = folder / "store.json"
     if place.is_file():
-        version = json.loads(place.read_text(encoding="utf-8")).get("version")
+        there = json.loads(place.read_text(encoding="utf-8"))
+        version = there.get("version")
         if version != VERSION:
             raise ValueError(
                 f"the study's folder must have a store of version {VERSION}, got {version} in {folder}. "
                 "Choose another run_dir, or use the rec_lightning that wrote it."
             )
-        return
-    place.write_text(json.dumps({"version": VERSION}) + "\n", encoding="utf-8")
+        if "id" in there:
+            return
+    place.write_text(json.dumps({"version": VERSION, "id": uuid4().hex}) + "\n", encoding="utf-8")
+
+
+def store_id(folder: Path) -> str:
+    """Tells a study's folder from those of other machines, wherever it is mounted; it was opened before."""
+    return str(json.loads((folder / "store.json").read_text(encoding="utf-8"))["id"])
 
 
 def keep(run: Path, config: Mapping[str, Any], policy: str = "any") -> bool:
@@ -58,7 +67,10 @@ def keep(run: Path, config: Mapping[str, Any], policy: str = "any") -> bool:
     if flat(there) != flat(config) or not _same_code(manifest.get("code", {}), policy):
         _move_aside(run)
         return False
-    return manifest.get("status") == "complete" and all((run / name).is_file() for name in NEEDED)
+    tested = manifest.get("status") == "complete"
+    if not tested and (config.get("test", True) or manifest.get("status") != "validated"):
+        return False
+    return all((run / name).is_file() for name in (*NEEDED, *(TESTED if tested else ())))
 
 
 def flat(config: Mapping[str, Any]) -> dict[str, str]:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from rec_lightning.studies.ranges import Sweep
+
 CODE_POLICIES = ("any", "version", "commit")
 VERBS = ("train", "baseline")
 DEFAULT_SEEDS = (42,)
@@ -36,11 +38,15 @@ class Trial:
         overrides: that it tries.
         value: the primary metric on validation; None without a result.
         chosen: whether it became the row.
+        state: ``complete``, ``pruned`` (ended early, ``value`` is its last), ``failed`` or ``running``.
+        cost: its second aim; None where there is none.
     """
 
     overrides: tuple[str, ...]
     value: float | None
     chosen: bool
+    state: str = "complete"
+    cost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,10 @@ class RowSpec:
         tune: grid that is searched on validation before the row runs: a key and the values to try.
         folder: below the study's, in place of the slug.
         trials: what the search tried.
+        sweep: search over ranges before the row runs, in place of the grid.
+        importance: of each searched key for the metric on validation; the shares add up to 1.
+        hopeless: why it cannot run, where its search found nothing to run; empty for a row that can.
+        parent: name of the row for which this one is a try; empty for a row of the table.
     """
 
     name: str
@@ -71,6 +81,15 @@ class RowSpec:
     tune: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     folder: str = ""
     trials: tuple[Trial, ...] = ()
+    sweep: Sweep | None = None
+    importance: Mapping[str, float] = field(default_factory=dict)
+    hopeless: str = ""
+    parent: str = ""
+
+    @property
+    def searched(self) -> frozenset[str]:
+        """The keys that are searched before it runs."""
+        return frozenset((*self.tune, *(self.sweep.ranges if self.sweep else ())))
 
     @property
     def slug(self) -> str:

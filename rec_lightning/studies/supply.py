@@ -74,6 +74,44 @@ class Listed:
         self.outcomes[number] = outcome
 
 
+class Together:
+    """Several supplies as one; the first has the first choice.
+
+    Args:
+        supplies: that share the launcher.
+    """
+
+    def __init__(self, supplies: Sequence[Supply]) -> None:
+        self._supplies, self._whose = supplies, dict[int, Supply]()
+
+    @property
+    def done(self) -> bool:
+        """Whether all are."""
+        return all(supply.done for supply in self._supplies)
+
+    def offer(self, free: int) -> list[Job]:
+        """What they offer, one after another, until enough can start."""
+        found: list[Job] = []
+        for supply in self._supplies:
+            if len(found) < free and not supply.done:
+                offered = supply.offer(free - len(found))
+                self._whose |= {id(job): supply for job in offered}
+                found += offered
+        return found
+
+    def goes_on(self, job: Job) -> bool:
+        """As its own supply says."""
+        return self._whose[id(job)].goes_on(job)
+
+    def started(self, job: Job) -> None:
+        """Its own supply hears it."""
+        self._whose[id(job)].started(job)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Its own supply hears it."""
+        self._whose[id(outcome.job)].ended(outcome)
+
+
 def _move(job: Job, here: list[tuple[int, Job]], there: list[tuple[int, Job]]) -> tuple[int, Job]:
     found = next(one for one in here if one[1] is job)  # one job may stand in the list twice
     here.remove(found)

@@ -7,11 +7,14 @@ Relations: numbers are written by ``formats``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import fmean
 
 from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import count, memory, metric_label, percent, seconds
-from rec_lightning.studies.study import Trial
+from rec_lightning.studies.study import RowSpec, Trial
+
+_TOLD = 12  # tries that a sentence names
 
 
 def versus_label(comparison: Comparison) -> str:
@@ -85,12 +88,31 @@ def searched(comparison: Comparison) -> list[str]:
     """What was tried inside each row, and what validation chose; nothing where nothing was tried."""
     metric = metric_label(comparison.study.primary)
     return [
-        f"{row.name}: of {len(row.trials)} candidates, {metric} on validation with seed {row.seeds[0]}: "
-        + "; ".join(_trial(trial) for trial in row.trials)
-        + "."
+        f"{row.name}: of {len(row.trials)} candidates{_ends(row)}, {metric} on validation with seed {row.seeds[0]}: "
+        + "; ".join(_trial(trial) for trial in _best_first(row.trials))
+        + f"{_rest(row.trials)}."
         for row in (entry.spec for entry in comparison.entries)
         if row.trials
     ]
+
+
+def _ends(row: RowSpec) -> str:
+    states = {"pruned": "ended early", "failed": "failed", "running": "not ended"}
+    counts = {text: sum(trial.state == state for trial in row.trials) for state, text in states.items()}
+    told = [f"{number} {text}" for text, number in counts.items() if number]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _best_first(trials: Sequence[Trial]) -> Sequence[Trial]:
+    """All of a few in their order, else the best of those that came to their end."""
+    if len(trials) <= _TOLD:
+        return trials
+    ended = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
+    return sorted(ended, key=lambda trial: (not trial.chosen, -(trial.value or 0.0)))[:_TOLD]
+
+
+def _rest(trials: Sequence[Trial]) -> str:
+    return f"; {len(trials) - _TOLD} more in results.json" if len(trials) > _TOLD else ""
 
 
 def _trial(trial: Trial) -> str:

@@ -53,7 +53,8 @@ def assert_same_end(one: Path, two: Path) -> None:
         assert a.keys() == b.keys()
         for key in a:
             assert torch.equal(a[key], b[key]), f"{name}: {key} differs"
-    assert (one / "metrics.json").read_text() == (two / "metrics.json").read_text()
+    for name in ("metrics.json", "history.csv"):
+        assert (one / name).read_text() == (two / name).read_text()
     assert_frame_equal(*(pl.read_parquet(f / "rankings.parquet") for f in (one, two)), check_exact=True)
 
 

@@ -56,7 +56,15 @@ def test_a_run_logs_config_metrics_table_and_checkpoint_offline(train: Callable[
     assert train(*line, kill="on_train_epoch_end@1") == -9
     assert train(*line) == 0
     names = {p.name for p in run.iterdir()}
-    files = {"config.yaml", "manifest.json", "metrics.json", "baselines.json", "rankings.parquet", "checkpoints"}
+    files = {
+        "config.yaml",
+        "manifest.json",
+        "metrics.json",
+        "history.csv",
+        "baselines.json",
+        "rankings.parquet",
+        "checkpoints",
+    }
     assert names == files | {"wandb", "csv", "tensorboard"}
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     table = json.loads(next((run / "wandb").rglob("results*.table.json")).read_text())

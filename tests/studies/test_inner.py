@@ -45,7 +45,9 @@ def test_every_candidate_is_a_row_with_one_seed(study: Study) -> None:
     assert [bool(row.tune) for row in study.rows] == [True, False, False]
     searched = with_tries(study)
     assert [row.name for row in searched.rows] == ["A, try 1", "A, try 2", "A, try 3"]
-    assert [row.overrides for row in searched.rows] == [("items=id", f"optimizer.lr={v}") for v in GRID["optimizer.lr"]]
+    assert [row.overrides for row in searched.rows] == [
+        ("items=id", f"optimizer.lr={v}", "test=false") for v in GRID["optimizer.lr"]
+    ]
     assert {row.seeds for row in searched.rows} == {(1,)}
 
 
@@ -53,7 +55,7 @@ def test_a_grid_of_two_keys() -> None:
     tune = GRID | {"width": [32, 64]}
     rows = tries(parse_study(CONTENT | {"tune": tune}).rows[0])
     assert len(rows) == 6
-    assert rows[1].overrides == ("items=id", "optimizer.lr=0.1", "width=64")
+    assert rows[1].overrides == ("items=id", "optimizer.lr=0.1", "width=64", "test=false")
 
 
 def write_metrics(folder: Path, val: float, test: float, status: str = "complete") -> None:

@@ -63,7 +63,10 @@ def test_the_demo_reads() -> None:
         ),
         ({"rows": [{"name": "x y", "verb": "train"}, {"name": "X-Y", "verb": "train"}]}, "got ['x-y', 'x-y']"),
         ({"rows": [{"name": "x", "verb": "train", "overrides": [{"a": 1}]}]}, "overrides of row 'x' must be a list"),
-        ({"rows": [{"name": "x", "verb": "train", "overrides": ["seed=1"]}]}, "leave seed and run_dir to the study"),
+        (
+            {"rows": [{"name": "x", "verb": "train", "overrides": ["seed=1"]}]},
+            "leave seed, run_dir and test to the study, got",
+        ),
         ({"seeds": []}, "seeds must be a list of whole numbers, got []"),
         ({"seeds": [1, 1]}, "seeds of row 'A, b' must be different whole numbers from 0, got [1, 1]"),
         ({"rows": [{"name": "x", "verb": "train", "seeds": [1.5]}]}, "seeds of row 'x' must be a list of whole"),
@@ -92,3 +95,9 @@ def test_the_file_is_named(tmp_path: Path) -> None:
     path.write_text("title: x\n")
     with pytest.raises(ValueError, match=re.escape(f"{path}: a study must have the keys")):
         load_study(path)
+
+
+def test_a_file_that_is_no_yaml(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("rows: [a]\n b: [")
+    with pytest.raises(ValueError, match=r"study\.yaml: a study must be yaml, and it is not: "):
+        load_study(tmp_path / "study.yaml")
