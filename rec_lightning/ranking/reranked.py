@@ -22,7 +22,7 @@ from rec_lightning.ranking.topk import TopK, rows_of
 
 # B batch, N items, D width, C candidates
 
-_PAIRS = 1 << 21  # pairs of candidates of all users at once: 8 MB of similarities
+_PAIRS = 1 << 20  # pairs of candidates of all users at once: 4 MB of similarities
 
 
 class Reranked:
@@ -98,7 +98,7 @@ def rerank(candidates: Ranking, batch: Batch, vectors: Tensor | None, reranker: 
         reranker: chooses.
         k: length of the lists; fewer where there are fewer candidates.
     """
-    rows = max(16, _PAIRS // candidates.items.shape[1] ** 2)
+    rows = max(64, _PAIRS // candidates.items.shape[1] ** 2)
     k = min(k, candidates.items.shape[1])
     with torch.no_grad(), torch.autocast(candidates.items.device.type, enabled=False):
         vectors = None if vectors is None else vectors.float()

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from rec_lightning.contracts import Batch, Catalog, Ranking
+from rec_lightning.ranking.hashing import mixed, uniform
 from rec_lightning.ranking.topk import check_finite
 
 # B batch, N items, D width, C candidates: the target and the drawn items
@@ -120,25 +121,8 @@ class Sampled:
         return torch.cat([batch.target.unsqueeze(1), torch.cat([self._draw(*part) for part in parts])], 1)
 
     def _draw(self, user: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        own = _mixed(_mixed(_mixed(torch.full_like(user, self.seed)) + user) + target)
-        item = _mixed(torch.arange(weight.shape[1], device=user.device))
-        bits = (_mixed(own.unsqueeze(1) + item) >> 11) & ((1 << 53) - 1)
-        arrival = -torch.log((bits.double() + 0.5) * 2.0**-53) / weight  # the first to arrive are drawn
+        own = mixed(mixed(mixed(torch.full_like(user, self.seed)) + user) + target)
+        item = mixed(torch.arange(weight.shape[1], device=user.device))
+        arrival = -torch.log(uniform(mixed(own.unsqueeze(1) + item))) / weight  # the first to arrive are drawn
         first, drawn = arrival.topk(min(self.negatives, weight.shape[1]), dim=1, largest=False)
         return torch.where(torch.isfinite(first), drawn, 0)
-
-
-def _mixed(x: Tensor) -> Tensor:
-    # the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) on int64, whose products wrap around
-    x = x + _signed(0x9E3779B97F4A7C15)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        x = (x ^ _shifted(x, shift)) * _signed(factor)
-    return x ^ _shifted(x, 31)
-
-
-def _shifted(x: Tensor, by: int) -> Tensor:
-    return (x >> by) & ((1 << (64 - by)) - 1)
-
-
-def _signed(word: int) -> int:
-    return word - (1 << 64) if word >> 63 else word

@@ -30,7 +30,7 @@ class Likeness:
 
     def __init__(self, catalog: Catalog, by: str) -> None:
         self.needs_vectors = by == "model"
-        self._table = None if self.needs_vectors else membership(catalog, by)[1]
+        self._table = None if self.needs_vectors else membership(catalog, by)
 
     def __call__(self, items: Tensor, vectors: Tensor | None) -> Tensor:
         """(B, C) item indices, (N + 1, D) the model's vectors -> (B, C, D) or (B, C, G).

@@ -42,10 +42,9 @@ def test_lists_are_candidates_once_each_and_ranks_their_places(choice: str) -> N
 
 @pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize("size", [1, 7])
-def test_a_row_depends_on_no_other_row(choice: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_depends_on_no_other_row(choice: str, size: int) -> None:
     queries, keys = vectors()
     whole = Reranked(TopK(k=K), made(choice))(evaluation(), queries, keys)
-    monkeypatch.setattr("rec_lightning.ranking.reranked._PAIRS", 0)  # sixteen users at a time
     batch, part = evaluation(), made(choice)
     assert batch.seen is not None
     assert batch.seen_offsets is not None
@@ -121,6 +120,15 @@ def test_without_targets_the_rank_stays() -> None:
     again = rerank(blank, batch, keys, made("mmr"), K)
     assert again.rank.tolist() == [1] * USERS
     assert (again.items[:-1] > 0).all()
+
+
+def test_more_users_than_fit_at_once_are_re_ranked_the_same() -> None:
+    queries, keys = vectors()
+    candidates, part, batch = TopK(k=CANDIDATES)(evaluation(), queries, keys), made("mmr"), evaluation()
+    batch.seen = batch.seen_offsets = None
+    several = Batch(*(torch.cat([x] * 5) for x in (batch.user, batch.history, batch.length, batch.target)))
+    found = rerank(Ranking.cat([candidates] * 5), several, keys, part, K)
+    assert torch.equal(found.items, torch.cat([rerank(candidates, batch, keys, part, K).items] * 5))
 
 
 @pytest.mark.parametrize("choice", CHOICES)
