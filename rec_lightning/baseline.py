@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rec_lightning.runtime.composition import compose
 from rec_lightning.runtime.refusal import refusing
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 def run(overrides: list[str]) -> int:
@@ -17,7 +22,19 @@ def run(overrides: list[str]) -> int:
     """
     with refusing():
         config = compose("baseline", overrides)
+    return follow(config)
 
+
+def follow(config: DictConfig) -> int:
+    """The same from a resolved configuration.
+
+    Args:
+        config: as a run keeps it in ``config.yaml``.
+
+    Raises:
+        Refusal: it cannot work; nothing was fitted.
+    """
+    with refusing():
         from rec_lightning.runtime.light import import_torchmetrics
 
         import_torchmetrics()

@@ -26,6 +26,7 @@ VERBS = {
     "study": "rec_lightning.study",
     "report": "rec_lightning.report",
     "diff": "rec_lightning.diff",
+    "reproduce": "rec_lightning.reproduce",
     "audit": "rec_lightning.audit",
     "evaluate": "rec_lightning.evaluate",
     "recommend": "rec_lightning.recommend",

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rec_lightning.studies.difference import Change
 
 
 def run(words: list[str]) -> int:
@@ -18,7 +25,6 @@ def run(words: list[str]) -> int:
         Refusal: other than two directories, or one without a run.
     """
     from rich.console import Console  # here, so that --help stays light
-    from rich.table import Table
 
     from rec_lightning.runtime.refusal import Refusal, refusing
     from rec_lightning.studies.difference import changes
@@ -31,10 +37,22 @@ def run(words: list[str]) -> int:
     if not found:
         console.print("The two runs do not differ.")
         return 0
-    table = Table("part", "key", words[0], words[1], box=None)
-    shown = ""
+    console.print(change_table(found, words[0], words[1]))
+    return 0
+
+
+def change_table(found: Sequence[Change], first: str, second: str) -> Table:
+    """The differences as a table, each part named once.
+
+    Args:
+        found: part by part.
+        first: name of the first run.
+        second: name of the second.
+    """
+    from rich.table import Table
+
+    table, shown = Table("part", "key", first, second, box=None), ""
     for change in found:
         table.add_row(change.part if change.part != shown else "", change.key, change.first, change.second)
         shown = change.part
-    console.print(table)
-    return 0
+    return table

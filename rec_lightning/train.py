@@ -6,8 +6,13 @@ the results.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rec_lightning.runtime.composition import compose
 from rec_lightning.runtime.refusal import refusing
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 def run(overrides: list[str]) -> int:
@@ -22,16 +27,30 @@ def run(overrides: list[str]) -> int:
     with refusing():
         config = compose("train", overrides)  # before the heavy imports: a typing error answers at once
 
+        from rec_lightning.runtime.baseline_options import resolve_baselines
+
+        resolve_baselines(config, overrides)
+    return follow(config)
+
+
+def follow(config: DictConfig) -> int:
+    """The same from a resolved configuration.
+
+    Args:
+        config: as a run keeps it in ``config.yaml``.
+
+    Raises:
+        Refusal: it cannot work; nothing was trained.
+    """
+    with refusing():
         from rec_lightning.runtime.light import import_torchmetrics
 
         import_torchmetrics()
 
-        from rec_lightning.runtime.baseline_options import resolve_baselines
         from rec_lightning.runtime.check import check_signatures
         from rec_lightning.runtime.rundir import RunDir
         from rec_lightning.runtime.training import Training
 
-        resolve_baselines(config, overrides)
         check_signatures(config)
         training = Training(config)
         run_dir = RunDir(config.run_dir, config)

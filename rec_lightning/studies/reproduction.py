@@ -1,0 +1,117 @@
+"""Whether a run that was repeated says the same: equal to the last rank, within what chance explains, or not.
+
+With neighbours, runs of the same configuration with other seeds, chance is the spread of the seeds: the 95 %
+prediction interval of one further run, mean +- t s sqrt(1 + 1 / S) (Hahn and Meeker, *Statistical Intervals*, 1991).
+Without, it is the 95 % interval of the paired difference over users, which knows nothing of training again and is
+usually the narrower one.
+
+Relations: ``difference`` says what else differs between the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rec_lightning.studies.difference import changes
+from rec_lightning.studies.entries import LEVEL
+from rec_lightning.studies.formats import metric_label
+from rec_lightning.studies.intervals import Interval, paired_difference, per_user
+from rec_lightning.studies.manifest import read_json
+from rec_lightning.studies.rows import Row, read_row
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came out.
+
+    Args:
+        equal: every target has the same rank.
+        reproduced: equal, or within the spread or interval.
+        sentence: for people.
+    """
+
+    equal: bool
+    reproduced: bool
+    sentence: str
+
+
+def judge(first: Path, second: Path, metric: str, others: Sequence[Path] = ()) -> Verdict:
+    """Compares a run with its repetition.
+
+    Args:
+        first: folder of the run.
+        second: folder of its repetition.
+        metric: as ``ndcg@10``.
+        others: folders of runs that differ from the first in their seed alone.
+
+    Raises:
+        ValueError: a folder without a complete run, or a metric that it did not log.
+    """
+    one, two = (read_row(folder, [metric]) for folder in (first, second))
+    if not (one.users.equals(two.users) and one.targets.equals(two.targets)):
+        return Verdict(False, False, f"Not reproduced: other users or targets were tested ({len(one.users)} and "
+                                     f"{len(two.users)} users), so the data are not the same.")  # fmt: skip
+    if np.array_equal(one.ranks, two.ranks):
+        return Verdict(True, True, f"Equal: all {len(one.users)} targets have the same rank.")
+    mine, theirs = (per_user(metric, row.ranks) for row in (two, one))
+    told = f"{metric_label(metric)} {mine.mean():.4f}, was {theirs.mean():.4f}"
+    if others:
+        spread = _further_run([float(per_user(metric, row.ranks).mean()) for row in (one, *_read(others, metric))])
+        inside = spread.low <= mine.mean() <= spread.high
+        what = f"spread of {len(others) + 1} seeds [{spread.low:.4f}, {spread.high:.4f}] (95 % for one further run)"
+    else:
+        change = paired_difference(mine, theirs, level=LEVEL)
+        inside = change.low <= 0 <= change.high
+        told += f", difference {change.mean:+.4f}"
+        what = f"95 % interval over users: [{change.low:+.4f}, {change.high:+.4f}] {'holds' if inside else 'misses'} 0"
+    head = "Not equal, but within" if inside else "Not reproduced: outside"
+    return Verdict(False, bool(inside), f"{head} the {what}. {told}.")
+
+
+def compared_by(run: Path) -> str:
+    """The metric that chose the run's best epoch, else NDCG at 10; of a baseline the latter."""
+    from omegaconf import OmegaConf
+
+    monitor = str(OmegaConf.load(run / "config.yaml").get("monitor", ""))
+    return monitor.removeprefix("val/") if re.fullmatch(r"val/(hr|ndcg)@\d+", monitor) else "ndcg@10"
+
+
+def neighbours(run: Path) -> list[Path]:
+    """Complete runs beside a study's run that differ from it in the seed alone.
+
+    Args:
+        run: a folder; only one that is named as a study names its runs has neighbours.
+    """
+    if not _is_seed(run):
+        return []
+    found = sorted(path for path in run.resolve().parent.iterdir() if _is_seed(path) and path != run.resolve())
+    return [path for path in found if (path / "rankings.parquet").is_file() and _only_the_seed(run, path)]
+
+
+def _is_seed(path: Path) -> bool:
+    return bool(re.fullmatch(r"seed-\d+", path.resolve().name)) and (path / "manifest.json").is_file()
+
+
+def _only_the_seed(run: Path, other: Path) -> bool:
+    if read_json(other / "manifest.json").get("status") != "complete":
+        return False
+    differ: list[Any] = [change for change in changes(run, other) if change.part in ("configuration", "data")]
+    return [change.key for change in differ] == ["seed"]
+
+
+def _read(folders: Sequence[Path], metric: str) -> list[Row]:
+    return [read_row(folder, [metric]) for folder in folders]
+
+
+def _further_run(means: Sequence[float]) -> Interval:
+    from scipy import stats  # takes a second
+
+    number, mean = len(means), float(np.mean(means))
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, number - 1) * np.std(means, ddof=1) * np.sqrt(1 + 1 / number))
+    return Interval(mean, mean - reach, mean + reach)
