@@ -78,7 +78,7 @@ def compared_by(run: Path) -> str:
     """The metric that chose the run's best epoch, else NDCG at 10; of a baseline the latter."""
     from omegaconf import OmegaConf
 
-    monitor = str(OmegaConf.load(run / "config.yaml").get("monitor", ""))
+    monitor = str(OmegaConf.select(OmegaConf.load(run / "config.yaml"), "monitor"))
     return monitor.removeprefix("val/") if re.fullmatch(r"val/(hr|ndcg)@\d+", monitor) else "ndcg@10"
 
 
