@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import accumulate
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -129,6 +130,8 @@ class Batch:
         candidate: (B, C) int64 items to score, the event's own first; ``target`` is the first column.
         label: (B, C) float32 of each candidate.
         feedback: (B, L) float32 labels of the events of ``history``; NaN where there is none, and at the padding.
+        groups: rows of about one length that stand together, in order: their number and their longest. Empty where
+            nobody said; never changes a result, only how much padding is computed.
     """
 
     user: Tensor
@@ -143,10 +146,23 @@ class Batch:
     candidate: Tensor | None = None
     label: Tensor | None = None
     feedback: Tensor | None = None
+    groups: tuple[tuple[int, int], ...] = ()
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
-        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: function(t) for name, t in tensors.items() if t is not None})
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        tensors = {name: function(value) for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **tensors)  # type: ignore[arg-type]
+
+    def parts(self) -> list[Batch]:
+        """The groups of a training batch apart, each as long as its longest row; itself where there is one."""
+        if len(self.groups) < 2:
+            return [self]
+        ends = list(accumulate(rows for rows, _ in self.groups))
+        return [self._rows(end - rows, end, longest) for end, (rows, longest) in zip(ends, self.groups, strict=True)]
+
+    def _rows(self, first: int, end: int, longest: int) -> Batch:
+        cut = slice(first, end), slice(longest)
+        return replace(self._map(lambda tensor: tensor[cut[: tensor.ndim]]), groups=())
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """The same batch on ``device``."""

@@ -12,6 +12,7 @@ Everything is a function of (seed, epoch, position): a killed run goes on in the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from rec_lightning.contracts import Batch, Sequences
 from rec_lightning.data.inputs import Inputs, newest
-from rec_lightning.data.windows import Ints, Windows, by_length, by_size, count_windows, cut
+from rec_lightning.data.windows import Ints, Windows, by_size, count_windows, cut, groups
 
 
 class TrainBatches:
@@ -29,13 +30,12 @@ class TrainBatches:
     Args:
         sequences: all events; only those with role 0 are read.
         max_length: window length L.
-        batch_size: windows a batch and process; with ``buckets`` their mean number.
+        batch_size: windows a batch and process.
         seed: of the order and of the cuts.
         context: events before a window's first target that are given as input but train nothing, 0..L - 1.
-        buckets: whether windows of about one length go together, about the same number of targets a batch.
+        groups: how many groups of rows of about one length a batch is told to have, at most.
         rank: this process, 0..world - 1. Processes get disjoint windows.
-        world: number of processes. Windows too few for one each are left out: without buckets those of the last
-            batch, with buckets only where an epoch has no more.
+        world: number of processes. Windows of the last batch are left out where there is not one for each.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         context: int = 0,
-        buckets: bool = False,
+        groups: int = 1,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -60,7 +60,7 @@ class TrainBatches:
             self.time = None if self.time is None else self.time[train]
         self._targets = np.maximum(count - 1, 0)
         self.max_length, self.batch_size, self.seed, self.context = max_length, batch_size, seed, context
-        self.buckets, self.rank, self.world = buckets, rank, world
+        self.groups, self.rank, self.world = groups, rank, world
         self.epoch, self.position = 0, 0
 
     @property
@@ -77,10 +77,7 @@ class TrainBatches:
         """
         generator = np.random.default_rng((self.seed, epoch))
         windows = cut(self.begin, self._targets, self.max_length, self.context, generator)
-        if self.buckets and len(self):
-            order, edges = by_length(windows, len(self), self.world, generator)
-        else:
-            order, edges = by_size(len(windows.user), self.batch_size * self.world, len(self), generator)
+        order, edges = by_size(len(windows.user), self.batch_size * self.world, len(self), generator)
         return windows.take(order), edges
 
     def __len__(self) -> int:
@@ -94,11 +91,12 @@ class TrainBatches:
         for position in range(self.position, len(self)):
             rows = np.arange(edges[position] + self.rank, edges[position + 1], self.world)
             self.position = position + 1  # before the yield, so that a checkpoint after the step sees it
-            yield self._gather(windows.take(rows))
+            yield self._gather(windows.take(rows[np.argsort(-windows.length[rows], kind="stable")]))
 
     def _gather(self, windows: Windows) -> Batch:
+        # longest first
         user, begin, length, silent = windows
-        column = np.arange(length.max())
+        column = np.arange(length[0])
         real = column < length[:, None]  # (B, L)
         event = np.where(real, begin[:, None] + column, 0)
         counts = real & (column >= silent[:, None])
@@ -107,7 +105,7 @@ class TrainBatches:
         times = []
         if self.time is not None:
             times = [np.where(real, self.time[event], 0), np.where(counts, self.time[following], 0)]
-        return _batch(columns, times)
+        return replace(_batch(columns, times), groups=groups(length, self.groups))
 
     def state_dict(self) -> dict[str, int]:
         """Where the stream is: the epoch and the next batch of it."""
@@ -129,7 +127,7 @@ def _leading(train: NDArray[np.bool_], begin: Ints, count: Ints) -> bool:
 
 
 class EvalBatches:
-    """One row for each event of a role: predict it from what the user did before.
+    """One row for each event of a role: predict it from what the user did before. Short histories come first.
 
     Input is never of a later part than the target: a validation target is not predicted from a test event, even
     where the split puts one before it. A target without any input is left out. Processes get disjoint rows, and
@@ -162,9 +160,11 @@ class EvalBatches:
         time = sequences.timestamp
         target_time = event if time is None else time[event]
         self.items, self.time = known.items, None if time is None else known.of(time)
-        keep = known.end > known.begin
+        length = np.minimum(known.end - known.begin, max_length)
+        # histories of one length together, so that a batch carries little padding; those without any are left out
+        rows = np.argsort(length, kind="stable")[(length == 0).sum() :][rank::world]
         columns = (sequences.items[event], target_time, known.user, known.begin, known.end)
-        self.target, self.target_time, self.user, self.begin, self.end = (x[keep][rank::world] for x in columns)
+        self.target, self.target_time, self.user, self.begin, self.end = (x[rows] for x in columns)
 
     def __len__(self) -> int:
         return -(-len(self.end) // self.batch_size)
@@ -188,5 +188,7 @@ class EvalBatches:
 
 
 def _batch(columns: list[Ints], times: list[Ints]) -> Batch:
-    time = dict(zip(("time", "target_time"), map(torch.from_numpy, times), strict=False))
-    return Batch(*map(torch.from_numpy, columns), **time)
+    batch = Batch(*map(torch.from_numpy, columns))  # type: ignore[arg-type]
+    if times:
+        batch.time, batch.target_time = map(torch.from_numpy, times)
+    return batch

@@ -77,7 +77,7 @@ class Examples:
         }
         if self.time is not None and self.moment is not None:
             columns |= {"time": self._at(self.time, real, place, 0), "target_time": self.moment[rows]}
-        return Batch(**{name: torch.from_numpy(column) for name, column in columns.items()})
+        return Batch(**{name: torch.from_numpy(column) for name, column in columns.items()})  # type: ignore[arg-type]
 
     @staticmethod
     def _at(column: NDArray[np.generic], real: NDArray[np.bool_], place: Ints, filling: float) -> NDArray[np.generic]:

@@ -47,7 +47,7 @@ class RecData:
         source: where the tables come from.
         split: which events train and which are predicted.
         max_length: longest history the model sees, at least 2.
-        batch_size: windows a step and process; with ``buckets`` their mean number.
+        batch_size: windows a step and process.
         eval_batch_size: users ranked at once.
         context: events before a window's first target given as input, 0..max_length - 1.
         seed: of order and cuts.
@@ -56,7 +56,7 @@ class RecData:
             of a later part, or ``train``, earlier training events only.
         cache: whether the prepared form is kept under the cache folder and used again.
         privacy: guards by name, run on what the source gives before anything else sees it; null for none.
-        buckets: whether training windows of about one length go together, about the same number of targets a batch.
+        groups: in how many groups of rows of about one length a step runs through the backbone, at most.
         features: columns of users and items by name, computed from training events after the split; null for none.
 
     Raises:
@@ -76,12 +76,12 @@ class RecData:
         inputs: Literal["past", "train"] = "past",
         cache: bool = True,
         privacy: Mapping[str, Guard] | None = None,
-        buckets: bool = True,
+        groups: int = 1,
         features: Mapping[str, Feature] | None = None,
     ) -> None:
         if max_length < 2:
             raise ValueError(f"max_length must be at least 2, got {max_length}. Set max_length.")
-        for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
+        for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size), ("groups", groups)):
             if value < 1:
                 raise ValueError(f"data.{name} must be at least 1, got {value}. Set data.{name}.")
         if not 0 <= context < max_length:
@@ -99,7 +99,7 @@ class RecData:
         self.source, self.split, self.max_length = source, split, max_length
         self.batch_size, self.eval_batch_size, self.context, self.seed = batch_size, eval_batch_size, context, seed
         self.steps, self.inputs, self.cache = dict(prepare or {}), inputs, cache
-        self.guards, self.features, self.buckets = dict(privacy or {}), dict(features or {}), buckets
+        self.guards, self.features, self.groups = dict(privacy or {}), dict(features or {}), groups
         self._prepared: Prepared | None = None
         self._timed = False
         self._labelled: Labelled | None = None
@@ -257,7 +257,7 @@ class RecData:
             self.batch_size,
             self.seed,
             self.context,
-            buckets=self.buckets,
+            groups=self.groups,
             rank=rank,
             world=world,
         )

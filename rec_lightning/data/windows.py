@@ -1,9 +1,7 @@
-"""How an epoch of training is cut into windows, and which windows make a batch.
+"""How an epoch of training is cut into windows, which windows make a batch, and which of its rows go together.
 
-Windows of about one length go together, so that a batch carries little padding, and each batch gets about the same
-number of targets: with the same number of windows instead, a target among short windows would weigh many times one
-among long ones, since a loss is a mean over its batch. Which windows of one length meet, and the order of the batches,
-is drawn anew in every epoch.
+A batch holds any windows, since batches of one length only were measured to train a little worse. Its rows are sorted
+by length, so that a model can run those of about one length together and meet little padding.
 
 Relations: ``batches`` gathers what is planned here.
 """
@@ -16,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+
+OVERHEAD = 100  # places of padding that cost about as much as one more pass through a small model on a processor
 
 
 class Windows(NamedTuple):
@@ -75,29 +75,35 @@ def by_size(windows: int, size: int, batches: int, generator: np.random.Generato
     return generator.permutation(windows), edges
 
 
-def by_length(windows: Windows, batches: int, least: int, generator: np.random.Generator) -> tuple[Ints, Ints]:
-    """Windows of about one length, about the same number of targets a batch.
+def groups(length: Ints, most: int) -> tuple[tuple[int, int], ...]:
+    """Rows in groups of about one length, so that each is padded to its own longest row only: the cheapest cuts.
 
     Args:
-        windows: W of them.
-        batches: how many; at most W // ``least``.
-        least: windows that a batch must have.
-        generator: draws which windows of one length meet, and the order of the batches.
+        length: (B,) of the rows, longest first, at least 1.
+        most: groups, at least 1.
 
     Returns:
-        the order of the windows, (W,), and where in it each batch begins and the last one ends, (batches + 1,).
+        for each group its number of rows and its longest.
+
+    Example:
+        >>> groups(np.array([90, 90, 7, 7]), 2)
+        ((2, 90), (2, 7))
     """
-    total = len(windows.user)
-    order = generator.permutation(total)
-    order = order[np.argsort(windows.length[order], kind="stable")]
-    targets = (windows.length - windows.silent)[order]
-    nth = np.arange(batches + 1)
-    # a window goes where its middle lies when the targets stand in a row and are cut into equal parts
-    edges = np.searchsorted(np.cumsum(targets) - targets / 2, nth * targets.sum() / batches)
-    # no batch too small: each edge pushes the next ones on, and the end pushes back
-    edges = np.maximum.accumulate(edges - nth * least) + nth * least
-    edges = np.minimum(edges, total - (batches - nth) * least)
-    size, place = np.diff(edges), generator.permutation(batches)
-    new = np.concatenate([[0], np.cumsum(size[place])])
-    moved = np.repeat(edges[:-1][place] - new[:-1], size[place]) + np.arange(total)
-    return order[moved], new
+    if most == 1 or length[0] * len(length) - length.sum() <= OVERHEAD:
+        return ((len(length), int(length[0])),)
+    kind, count = np.unique(-length, return_counts=True)
+    longest, end = -kind, np.concatenate([[0], np.cumsum(count)])
+    # cost[i, j]: rows of the kinds i..j - 1 as one group
+    cost = np.full((len(end), len(end)), np.inf)
+    cost[:-1] = np.where(end > end[:-1, None], (end - end[:-1, None]) * longest[:, None] + OVERHEAD, np.inf)
+    best, came = cost[0], []  # of the first j kinds in one group, in two, ...
+    for _ in range(min(most, len(kind)) - 1):
+        several = best[:, None] + cost
+        came.append(np.where(several.min(0) < best, several.argmin(0), -1))  # -1: no better than fewer groups
+        best = np.minimum(best, several.min(0))
+    cuts = [len(kind)]
+    for before in reversed(came):
+        if before[cuts[0]] >= 0:
+            cuts.insert(0, int(before[cuts[0]]))
+    starts = [0, *cuts[:-1]]
+    return tuple((int(end[b] - end[a]), int(longest[a])) for a, b in zip(starts, cuts, strict=True))

@@ -94,14 +94,25 @@ class SequenceTask(Crossing):
             _, target, drawn, history = place.split([len(part) for part in asked])
             history = history.view_as(batch.history)
             negatives = replace(negatives, items=drawn.view_as(negatives.items))
-        states = self.backbone.states(batch, nn.functional.embedding(history, vectors))
-        loss = self.loss(self.head.queries(states[counts]), self.head.keys(vectors), target, negatives)
+        states = self._asked_states(batch, history, vectors)  # (P, D)
+        loss = self.loss(self.head.queries(states), self.head.keys(vectors), target, negatives)
         if self.companion is not None:
             beside = self.companion(replace(asked_for_all, history=history), vectors, self._after)
             self.log("train/loss_main", loss.detach(), batch_size=len(batch))
             self.log("train/loss_companion", beside.detach(), batch_size=len(batch))
             loss = loss + self.companion.weight * beside
         return self._counted(loss, len(aim), len(batch))
+
+    def _asked_states(self, batch: Batch, history: Tensor, vectors: Tensor) -> Tensor:
+        # (B, L) rows of vectors -> (P, D); each group of rows only as long as its longest
+        parts, rows = batch.parts(), replace(batch, history=history).parts()
+        flat = nn.functional.embedding(torch.cat([part.history.flatten() for part in rows]), vectors)
+        pieces = flat.split([part.history.numel() for part in rows])
+        states = [
+            self.backbone.states(part, piece.view(*part.history.shape, -1))[part.target > 0]
+            for part, piece in zip(parts, pieces, strict=True)
+        ]
+        return torch.cat(states)
 
     def states(self, batch: Batch, vectors: Tensor) -> Tensor:
         """The state after each history: (B, D)."""

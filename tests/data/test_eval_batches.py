@@ -60,14 +60,14 @@ def test_by_hand(make_sequences: Callable[..., Sequences]) -> None:
     assert validation.history.tolist() == [[4, 2]]
     assert validation.target.tolist() == [9]
     (test,) = EvalBatches(data, role=2, max_length=2, batch_size=10)
-    assert test.user.tolist() == [0, 2]  # the user with one event cannot be predicted
-    assert test.history.tolist() == [[2, 9], [8, 0]]  # validation is the past by then
-    assert test.length.tolist() == [2, 1]
-    assert test.target.tolist() == [7, 1]
+    assert test.user.tolist() == [2, 0]  # the shortest first; the user with one event cannot be predicted
+    assert test.history.tolist() == [[8, 0], [2, 9]]  # validation is the past by then
+    assert test.length.tolist() == [1, 2]
+    assert test.target.tolist() == [1, 7]
     assert test.seen is not None
     assert test.seen_offsets is not None
-    assert test.seen.tolist() == [4, 2, 9, 8]  # all, not only the newest
-    assert test.seen_offsets.tolist() == [0, 3, 4]
+    assert test.seen.tolist() == [8, 4, 2, 9]  # all, not only the newest
+    assert test.seen_offsets.tolist() == [0, 1, 4]
     assert {t.dtype for t in (test.user, test.history, test.target, test.seen, test.seen_offsets)} == {torch.int64}
 
 

@@ -23,7 +23,7 @@ class Case(NamedTuple):
     batch_size: int
     seed: int
     epoch: int
-    buckets: bool
+    groups: int
 
 
 @st.composite
@@ -37,12 +37,12 @@ def cases(draw: st.DrawFn) -> Case:
     offsets = np.cumsum([0, *total])
     sequences = Sequences(np.arange(1, offsets[-1] + 1), offsets, role, pl.Series(range(len(lengths))))
     context, batch_size = draw(st.integers(0, max_length - 1)), draw(st.integers(1, 7))
-    seed, epoch, buckets = draw(st.integers(0, 99)), draw(st.integers(0, 4)), draw(st.booleans())
-    return Case(sequences, lengths, max_length, context, batch_size, seed, epoch, buckets)
+    seed, epoch, groups = draw(st.integers(0, 99)), draw(st.integers(0, 4)), draw(st.integers(1, 4))
+    return Case(sequences, lengths, max_length, context, batch_size, seed, epoch, groups)
 
 
 def build(case: Case, rank: int = 0, world: int = 1) -> TrainBatches:
-    options = (case.max_length, case.batch_size, case.seed, case.context, case.buckets, rank, world)
+    options = (case.max_length, case.batch_size, case.seed, case.context, case.groups, rank, world)
     batches = TrainBatches(case.sequences, *options)
     batches.load_state_dict({"epoch": case.epoch, "position": 0})
     return batches
@@ -79,7 +79,7 @@ def test_windows_are_consecutive_events_of_one_user_and_right_padded(case: Case)
     assert len(seen) == len(batches)
     for batch in seen:
         assert len(batch) >= 1
-        assert case.buckets or len(batch) <= case.batch_size
+        assert len(batch) <= case.batch_size
         assert batch.history.shape == batch.target.shape == (len(batch), int(batch.length.max()))
         assert batch.history.dtype == batch.target.dtype == batch.length.dtype == batch.user.dtype == torch.int64
         for user, history, length, target in zip(batch.user, batch.history, batch.length, batch.target, strict=True):
@@ -107,8 +107,7 @@ def test_processes_share_the_windows(case: Case, world: int) -> None:
     windows = len(parts[0].windows(case.epoch)[0].user)
     left_out = wanted(case) - found
     assert not found - wanted(case)
-    together = case.buckets and windows >= world
-    if together or windows % (case.batch_size * world) in (0, *range(world, case.batch_size * world)):
+    if windows % (case.batch_size * world) in (0, *range(world, case.batch_size * world)):
         assert not left_out
     else:  # fewer windows than processes were left
         assert sum(left_out.values()) <= (world - 1) * case.max_length
@@ -155,9 +154,21 @@ def test_epochs_cut_and_shuffle_differently(long: Sequences) -> None:
     assert orders[0] != orders[1] != orders[2]
 
 
-@pytest.mark.parametrize("buckets", [False, True])
-def test_seed_decides(buckets: bool, long: Sequences) -> None:
-    one, same, other = (TrainBatches(long, 8, 4, seed, buckets=buckets) for seed in (1, 1, 2))
+@settings(max_examples=100, deadline=None)
+@given(cases())
+def test_groups_of_rows_are_the_batch_itself_with_less_padding(case: Case) -> None:
+    for batch in build(case):
+        parts = batch.parts()
+        assert len(parts) == max(1, len(batch.groups)) <= case.groups
+        assert torch.equal(torch.cat([part.user for part in parts]), batch.user)
+        real = [part.history[part.history > 0] for part in parts]
+        assert torch.equal(torch.cat(real), batch.history[batch.history > 0])  # order and all
+        for part in parts:
+            assert part.history.shape == part.target.shape == (len(part), int(part.length.max()))
+
+
+def test_seed_decides(long: Sequences) -> None:
+    one, same, other = (TrainBatches(long, 8, 4, seed) for seed in (1, 1, 2))
     assert all(equal(a, b) for a, b in zip(one, same, strict=True))
     assert not all(equal(a, b) for a, b in zip(one, other, strict=True) if a.history.shape == b.history.shape)
 

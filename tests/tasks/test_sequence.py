@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from rec_lightning.backbones.sasrec import SASRec
 from rec_lightning.contracts import Batch, Catalog, Negatives, Ranking, Sequences
+from rec_lightning.data import windows
 from rec_lightning.data.batches import EvalBatches, TrainBatches
 from rec_lightning.heads.dot import DotHead
 from rec_lightning.items.id import IdItems
@@ -205,6 +206,36 @@ def test_only_positions_with_a_target_count() -> None:
             logits = states[row, t] @ learner.items.table()[1:].T
             total, count = total - logits.log_softmax(0)[batch.target[row, t] - 1], count + 1
     assert loss.item() == pytest.approx((total / count).item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("choice", members("backbone"))
+def test_groups_of_rows_change_no_loss_and_no_gradient(
+    choice: str, language_model: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "OVERHEAD", 0)  # else rows as short as these stay together
+    sequences = ten_users()
+    uneven = np.tile(np.array([0] * 6 + [1, 2], np.int8), (10, 1))
+    for user in range(10):
+        uneven[user, 2 + user % 5 :] = 3
+    sequences = replace(sequences, role=uneven.ravel(), timestamp=60 * np.arange(80))
+    inner = composed("backbone", choice).get("trunk", {})
+    quiet = ["backbone.dropout=0.0", *["backbone.trunk.dropout=0.0"] * ("dropout" in inner)]
+    learner = silent(task(backbone=backbone(choice, language_model, *quiet)))
+    found = []
+    for most in (1, 4):
+        batch = next(iter(TrainBatches(sequences, 8, 10, seed=0, groups=most)))
+        learner.zero_grad()
+        torch.manual_seed(0)  # a backbone may draw which targets it asks for
+        loss = learner.training_step(batch, 0)
+        loss.backward()
+        grads = {n: p.grad.clone() for n, p in learner.named_parameters() if p.grad is not None}
+        found.append((len(batch.parts()), loss.item(), grads))
+    (one, loss, grads), (several, again, others) = found
+    assert (one, several) == (1, 4)  # of five lengths
+    assert again == pytest.approx(loss, rel=1e-5)
+    assert grads.keys() == others.keys()
+    for name, grad in grads.items():
+        assert torch.allclose(grad, others[name], atol=1e-5), name
 
 
 @pytest.mark.parametrize("choice", [c for c in members("companion") if c != "none"])
