@@ -30,6 +30,7 @@ VERBS = {
     "audit": "rec_lightning.audit",
     "evaluate": "rec_lightning.evaluate",
     "recommend": "rec_lightning.recommend",
+    "similar": "rec_lightning.similar",
     "forget": "rec_lightning.forget",
 }
 

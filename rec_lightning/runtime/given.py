@@ -20,7 +20,7 @@ def quoted(overrides: Sequence[str], *keys: str) -> list[str]:
     for text in overrides:
         key, _, value = text.partition("=")
         plain = key in keys and value[:1] not in tuple("['\"") and value != "null"
-        found.append(f"{key}='{value}'" if plain else text)
+        found.append("{}='{}'".format(key, value.replace("'", "\\'")) if plain else text)
     return found
 
 

@@ -57,9 +57,11 @@ class ListsFile:
     Args:
         path: of the file; ``-`` for lines of JSON on standard output.
         catalog: gives the ids and titles of items.
+        head: name of the column of whom or what a list is for.
     """
 
-    def __init__(self, path: str, catalog: Catalog) -> None:
+    def __init__(self, path: str, catalog: Catalog, head: str = USER) -> None:
+        self.head = head
         self.place = None if path == "-" else Path(path).expanduser()
         title = title_column(catalog.items)
         names = {ITEM: catalog.items[ITEM]} | ({"title": catalog.items[title]} if title else {})
@@ -82,7 +84,7 @@ class ListsFile:
         """Appends lists.
 
         Args:
-            users: (B,) ids.
+            users: (B,) ids of whom or what they are for.
             items: (B, k) item indices, best first; 0 fills up and is left out.
             scores: (B, k).
         """
@@ -100,19 +102,20 @@ class ListsFile:
         real = items > 0
         rank = np.broadcast_to(np.arange(1, items.shape[1] + 1, dtype=np.int32), items.shape)[real]
         own = np.repeat(np.arange(len(items)), real.sum(1))
-        head = pl.DataFrame({USER: users.gather(own), "rank": rank})
+        head = pl.DataFrame({self.head: users.gather(own), "rank": rank})
         named = self.names[items[real] - 1]
         return head.hstack([named[ITEM], pl.Series("score", scores[real]), *named.drop(ITEM).get_columns()])
 
     def _write_lines(self, users: pl.Series, items: np.ndarray, scores: np.ndarray) -> None:
         assert self._stream is not None
-        long = self._long(pl.Series(USER, np.arange(len(items))), items, scores)
+        long = self._long(pl.Series(np.arange(len(items))), items, scores)
         several = {ITEM: "items", "score": "scores", "title": "titles"}
         lists = long.drop("rank").rename({a: b for a, b in several.items() if a in long.columns})
-        lists = lists.group_by(USER, maintain_order=True).agg(pl.all())
-        rows = pl.DataFrame({USER: np.arange(len(items))}).join(lists, on=USER, how="left", maintain_order="left")
+        lists = lists.group_by(self.head, maintain_order=True).agg(pl.all())
+        rows = pl.DataFrame({self.head: np.arange(len(items))})
+        rows = rows.join(lists, on=self.head, how="left", maintain_order="left")
         filled = [pl.col(name).fill_null([]) for name in lists.columns[1:]]
-        rows.with_columns(filled).with_columns(users.alias(USER)).write_ndjson(self._stream)
+        rows.with_columns(filled).with_columns(users.alias(self.head)).write_ndjson(self._stream)
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         if self.place is None:

@@ -69,6 +69,10 @@ class Model:
         saved = read_best(self.run.folder)
         seed_everything(config.seed, verbose=False)
         task: Any = build_task(config, self.catalog)
+        if not hasattr(task.head, "queries"):
+            raise ValueError(
+                f"run must rank items, and {self.run.folder} scores given ones (task={type(task).__name__}). Set run."
+            )
         load_best(task, saved)
         if new_items is not None:
             if not hasattr(task.items, "extend"):
@@ -81,7 +85,7 @@ class Model:
         if self.task.needs_time and self.data.sequences.timestamp is None:
             self.data.carry_times(str(self.task.without_times))  # says why not
         with self.still():
-            self.vectors: Tensor = self.task.items.table()  # (N + 1, D)
+            self.vectors: Tensor = self.task.items.table().detach()  # (N + 1, D)
             self.keys: Tensor = self.task.head.keys(self.vectors).float()
 
     @property

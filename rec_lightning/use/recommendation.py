@@ -26,6 +26,7 @@ from rec_lightning.ranking.reranked import rerank
 from rec_lightning.runtime.given import listed_ids
 from rec_lightning.runtime.manifest import peak_memory_mb
 from rec_lightning.runtime.refusal import Refusal
+from rec_lightning.use.candidates import candidates
 from rec_lightning.use.histories import Histories, known
 from rec_lightning.use.history_file import HistoryFile
 from rec_lightning.use.ids import Ids
@@ -107,7 +108,10 @@ class Recommendation:
         old = model.data.catalog
         new = None if self.new_items is None else read_new_items(self.new_items, old.items)
         model.read(new)
-        chosen = self._candidates(old.size)
+        stays = np.ones(model.catalog.size, bool)
+        if config.among != "all":
+            stays = (np.arange(model.catalog.size) < old.size) == (config.among == "known")
+        chosen = candidates(self.filters, model.catalog, stays)
         if config.k > len(chosen):
             raise ValueError(f"k must be 1..number of candidates ({len(chosen)}), got {config.k}. Set k.")
         self.candidates = len(chosen)
@@ -137,17 +141,6 @@ class Recommendation:
                 "only. Set rerank.by to a column of the item table."
             )
         return reranker
-
-    def _candidates(self, known_items: int) -> NDArray[np.int64]:
-        catalog = self.model.catalog
-        stays = np.ones(catalog.size, bool)
-        if self.config.among != "all":
-            stays = (np.arange(catalog.size) < known_items) == (self.config.among == "known")
-        for name, part in self.filters.items():
-            stays &= part(catalog)
-            if not stays.any():
-                raise ValueError(f"filters must leave an item, and none of {catalog.size:,} is left after {name}.")
-        return np.flatnonzero(stays) + 1
 
     def _asked(self, ids: list[str]) -> NDArray[np.int64]:
         rows = self.people(pl.Series(ids, dtype=pl.String))
