@@ -1,6 +1,7 @@
 """Runs a study, a question with rows and seeds, and writes its table and report: study SLUG_OR_PATH [option=value ...].
 
-``run_dir=PATH`` is the folder of the whole study (runs/SLUG), ``jobs=N`` processes run at a time (1), ``seeds=[1,2]``
+``run_dir=PATH`` is the folder of the whole study (runs/SLUG), ``jobs=N`` processes run at a time (1; 64 on SLURM),
+``launch=slurm launch.time=240 launch.partition=gpu`` starts them as arrays of a cluster's jobs, ``seeds=[1,2]``
 takes the place of the study's, ``publish=true`` also writes table, picture, report and results beside the study's
 file. Any other option goes to every row that trains, and one that the baselines know too (``data``) to them as well.
 Each row and seed is a ``train`` or ``baseline`` in a process of its own. Complete runs are kept, stopped ones are
@@ -42,6 +43,7 @@ def run(words: list[str], only_report: bool = False) -> int:
 
     from rec_lightning.runtime.refusal import refusing
     from rec_lightning.studies.conduct import conduct, prepare, rebuild
+    from rec_lightning.studies.launching import place_of
     from rec_lightning.studies.options import parse_options
     from rec_lightning.studies.plan import Tracked, jobs_of
     from rec_lightning.studies.reading import load_study
@@ -51,6 +53,7 @@ def run(words: list[str], only_report: bool = False) -> int:
         console = Console(width=_LOG_WIDTH)
     with refusing():
         options = parse_options(words)
+        place = place_of(options.launch, options.settings, options.folder)
         study, shared = load_study(options.study), baseline_keys()
         if options.seeds:
             study = study.with_seeds(options.seeds)
@@ -61,7 +64,7 @@ def run(words: list[str], only_report: bool = False) -> int:
         return jobs_of(rows, options.folder, options.overrides, shared, resolve=resolve, tracked=tracked)
 
     try:
-        act = rebuild if only_report else partial(conduct, parallel=options.jobs)
+        act = rebuild if only_report else partial(conduct, parallel=options.jobs, place=place)
         comparison = act(study, make_jobs, options.folder, console, options.overrides)
     except KeyboardInterrupt:
         console.print("Stopped. The same line again keeps the runs that are complete and resumes those that ran.")

@@ -14,17 +14,14 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from rec_lightning.studies.forecast import forecast, informed
 from rec_lightning.studies.inner import chosen, with_tries
-from rec_lightning.studies.job import Job, Outcome
-from rec_lightning.studies.launch import drive, launch
+from rec_lightning.studies.job import Job, Outcome, Place
 from rec_lightning.studies.plan import run_folder
-from rec_lightning.studies.progress import watching
+from rec_lightning.studies.runner import Runner
 from rec_lightning.studies.search import Search
 from rec_lightning.studies.selection import selected
-from rec_lightning.studies.store import open_store, stale
+from rec_lightning.studies.store import open_store
 from rec_lightning.studies.study import RowSpec, Study
-from rec_lightning.studies.supply import Together
 
 if TYPE_CHECKING:
     from rec_lightning.studies.entries import Comparison, Failure, Finished
@@ -58,6 +55,7 @@ def conduct(
     console: Console,
     overrides: Sequence[str] = (),
     parallel: int = 1,
+    place: Place | None = None,
 ) -> Comparison:
     """Runs what is missing and shows the outcome. A run that fails does not stop the others.
 
@@ -68,6 +66,7 @@ def conduct(
         console: for the progress, the table and the report's path.
         overrides: given beside the study, for the record.
         parallel: number of processes at a time.
+        place: where they run; this machine by default.
 
     Returns:
         The outcome, with what failed.
@@ -75,16 +74,14 @@ def conduct(
     Raises:
         KeyboardInterrupt: when stopped; no process of it is left.
     """
+    runner = Runner(console, folder, parallel, place)
     if any(row.tune for row in study.rows):
         tried = with_tries(study)
-        _run_all(tried, make_jobs(tried), folder, console, parallel)
-    if searches := _searches(study, make_jobs, folder):
-        tries = sum(one.sweep.budget for one in searches)
-        console.print(f"Search: {tries} tries that end at validation.", markup=False, highlight=False)
-        with watching([], console, parallel, tries) as watcher:
-            drive(Together(searches), watcher, parallel=parallel)
+        runner.run(tried, make_jobs(tried))
+    searches = _searches(study, make_jobs, folder)
+    runner.search(searches)
     study = _chosen(study, searches, folder)
-    outcomes = _run_hopeful(study, make_jobs, folder, console, parallel)
+    outcomes = _run_hopeful(study, make_jobs, runner)
     return show(study, outcomes, folder, console, overrides)
 
 
@@ -101,45 +98,18 @@ def _chosen(study: Study, searches: Sequence[Search], folder: Path) -> Study:
     return replace(study, rows=tuple(found.get(row.name, row) for row in study.rows))
 
 
-def _run_hopeful(
-    study: Study, make_jobs: Callable[[Study], Sequence[Job]], folder: Path, console: Console, parallel: int
-) -> list[Outcome]:
+def _run_hopeful(study: Study, make_jobs: Callable[[Study], Sequence[Job]], runner: Runner) -> list[Outcome]:
     """All rows that can run; the others end with the reason why not."""
     rows = tuple(row for row in study.rows if not row.hopeless)
     ran: Sequence[Outcome] = []
     if rows:
         hopeful = replace(study, rows=rows, reference=None)
-        ran = _run_all(hopeful, make_jobs(hopeful), folder, console, parallel)
+        ran = runner.run(hopeful, make_jobs(hopeful))
     outcomes = iter(ran)
     return [
         Outcome(job, 1, 0.0, False, (row.hopeless,)) if row.hopeless else next(outcomes)
         for (row, _), job in zip(study.runs, make_jobs(study), strict=True)
     ]
-
-
-def _run_all(study: Study, jobs: Sequence[Job], folder: Path, console: Console, parallel: int) -> Sequence[Outcome]:
-    jobs = informed(jobs)
-    console.print(forecast(jobs, parallel), markup=False, highlight=False)
-    with watching(jobs, console, parallel) as watcher:
-        outcomes = launch(jobs, watcher, parallel=parallel)
-    again = _stale_jobs(study, outcomes, folder)
-    if not again:
-        return outcomes
-    names = ", ".join(job.name for job in again)
-    console.print(f"The data have changed since these runs, which run again: {names}", markup=False)
-    with watching(again, console, parallel) as watcher:
-        newer = {outcome.job.log: outcome for outcome in launch(again, watcher, parallel=parallel)}
-    return [newer.get(outcome.job.log, outcome) for outcome in outcomes]
-
-
-def _stale_jobs(study: Study, outcomes: Sequence[Outcome], folder: Path) -> list[Job]:
-    well = [
-        (outcome, (run_folder(folder, row, seed), seed))
-        for (row, seed), outcome in zip(study.runs, outcomes, strict=True)
-        if outcome.code == 0
-    ]
-    old = set(stale((run for o, run in well if o.kept), (run for o, run in well if not o.kept)))
-    return [outcome.job for outcome, (place, _) in well if place in old]
 
 
 def show(

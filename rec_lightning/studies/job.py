@@ -94,7 +94,9 @@ class Process(Protocol):
 
 
 class Place(Protocol):
-    """Where jobs run: this machine, or a cluster."""
+    """Where jobs run: this machine, or a cluster. ``pause`` is the seconds between two looks at what runs."""
+
+    pause: float
 
     def start(self, jobs: Sequence[Job], parallel: int) -> Sequence[Process]:
         """Starts jobs, each with the end of its log as the place of its output.

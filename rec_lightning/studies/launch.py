@@ -26,14 +26,14 @@ from rec_lightning.studies.supply import Listed, Supply
 
 
 def launch(
-    jobs: Sequence[Job], watcher: Watcher, pause: float = 0.2, parallel: int = 1, place: Place | None = None
+    jobs: Sequence[Job], watcher: Watcher, pause: float | None = None, parallel: int = 1, place: Place | None = None
 ) -> list[Outcome]:
     """Runs the jobs, started in order. A job that another launcher runs waits until that has ended.
 
     Args:
         jobs: what to run, each with a log of its own.
         watcher: told about every job.
-        pause: seconds between two looks at the running processes.
+        pause: seconds between two looks at the running processes; the place's by default.
         parallel: number of processes at a time; the processor's cores are divided among them.
         place: where they run; this machine by default.
 
@@ -50,13 +50,15 @@ def launch(
     return [supply.outcomes[number] for number in range(len(jobs))]
 
 
-def drive(supply: Supply, watcher: Watcher, pause: float = 0.2, parallel: int = 1, place: Place | None = None) -> None:
+def drive(
+    supply: Supply, watcher: Watcher, pause: float | None = None, parallel: int = 1, place: Place | None = None
+) -> None:
     """Runs what a supply offers until it is done.
 
     Args:
         supply: of jobs, each with a log of its own.
         watcher: told about every job.
-        pause: seconds between two looks at the running processes.
+        pause: seconds between two looks at the running processes; the place's by default.
         parallel: number of processes at a time.
         place: where they run; this machine by default.
 
@@ -68,6 +70,7 @@ def drive(supply: Supply, watcher: Watcher, pause: float = 0.2, parallel: int = 
     if parallel < 1:
         raise ValueError(f"jobs must be at least 1, got {parallel}. Set jobs=1.")
     running, where = list[_Running](), place or Processes()
+    pause = where.pause if pause is None else pause
     with _termination_as_interrupt():
         try:
             while not supply.done or running:

@@ -6,11 +6,14 @@ Relations: the front door ``study`` parses with it; ``plan`` hands the overrides
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-_OWN = ("run_dir", "jobs", "seeds", "publish")
+from rec_lightning.studies.launching import at_a_time
+
+_SETTING = "launch."
+_OWN = ("run_dir", "jobs", "seeds", "publish", "launch")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Options:
         jobs: processes at a time.
         seeds: in place of the study's; empty where it keeps its own.
         publish: whether the outcome is written beside the study's file too.
+        launch: where runs start.
+        settings: of that place, by name without ``launch.``.
     """
 
     study: str
@@ -32,6 +37,8 @@ class Options:
     jobs: int = 1
     seeds: tuple[int, ...] = ()
     publish: bool = False
+    launch: str = "local"
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def slug(self) -> str:
@@ -61,14 +68,17 @@ def parse_options(words: Sequence[str]) -> Options:
             )
     if own["seed"] and own["seeds"]:
         raise ValueError("seed and seeds cannot both be given. Leave out seed.")
-    rest = tuple(word for word in words if word not in names and word.partition("=")[0] not in own)
+    rest = [word for word in words if word not in names and word.partition("=")[0] not in own]
+    launch = own["launch"][0].strip("'\"") if own["launch"] else "local"
     return Options(
         study=names[0],
         folder=Path(own["run_dir"][0].strip("'\"") if own["run_dir"] else f"runs/{_slug(names[0])}"),
-        overrides=rest,
-        jobs=_whole("jobs", own["jobs"][0]) if own["jobs"] else 1,
+        overrides=tuple(word for word in rest if not word.startswith(_SETTING)),
+        jobs=_whole("jobs", own["jobs"][0]) if own["jobs"] else at_a_time(launch),
         seeds=tuple(_whole("seeds", s) for s in (own["seeds"] or own["seed"] or [""])[0].strip("[]").split(",") if s),
         publish=_truth(own["publish"][0]) if own["publish"] else False,
+        launch=launch,
+        settings=_settings([word.removeprefix(_SETTING) for word in rest if word.startswith(_SETTING)]),
     )
 
 
@@ -86,7 +96,19 @@ def private_paths(options: Options) -> dict[str, str]:
 
 
 _EXAMPLES = {"run_dir": "run_dir=runs/demo", "jobs": "jobs=2", "seeds": "seeds=[42,1,2]", "seed": "seed=7",
-             "publish": "publish=true"}  # fmt: skip
+             "publish": "publish=true", "launch": "launch=slurm"}  # fmt: skip
+
+
+def _settings(words: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        if key in found or not value:
+            raise ValueError(
+                f"launch.{key} must be given once and with a value, got {word!r}. Write launch.partition=gpu."
+            )
+        found[key] = value
+    return found
 
 
 def _slug(study: str) -> str:

@@ -24,6 +24,8 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 class Processes:
     """This machine; its cores are divided among the processes that run at a time."""
 
+    pause = 0.2
+
     def start(self, jobs: Sequence[Job], parallel: int) -> list[LocalProcess]:
         """One process a job."""
         return [LocalProcess(job, _environment(parallel)) for job in jobs]

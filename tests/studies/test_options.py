@@ -51,3 +51,12 @@ def test_paths_of_this_machine_are_known() -> None:
     assert hidden["/data/me/x.txt"] == "<data.source.path>"
     assert hidden["/scratch/a"] == "runs/demo"
     assert hidden[f"{Path.cwd()}/"] == ""
+
+
+def test_where_runs_start() -> None:
+    options = parse_options(["demo", "launch=slurm", "launch.partition=gpu", "launch.time=1:00:00", "seed=1"])
+    assert (options.launch, options.jobs) == ("slurm", 64)
+    assert options.settings == {"partition": "gpu", "time": "1:00:00"}
+    assert options.overrides == ()
+    with pytest.raises(ValueError, match=re.escape("launch.time must be given once and with a value, got 'time='")):
+        parse_options(["demo", "launch=slurm", "launch.time="])
