@@ -22,6 +22,7 @@ from rec_lightning.contracts import Batch, Catalog, Ranking
 from rec_lightning.ranking.rerank.dpp import DPP
 from rec_lightning.ranking.reranked import rerank
 from tests.members import member, members
+from tests.ranking.rerank.test_rerank import GIVEN
 
 ITEMS, WIDTH, SEEN = 12_000, 64, 60
 
@@ -69,7 +70,7 @@ def seconds(work: Any) -> float:
 
 def every(users: int) -> None:
     catalog, (ranking, batch, vectors) = catalogue(), problem(users, 100)
-    parts = {c: member("rerank", c, *_extra(c))(catalog=catalog) for c in members("rerank") if c != "none"}
+    parts = {c: member("rerank", c, *GIVEN.get(c, []))(catalog=catalog) for c in members("rerank") if c != "none"}
     best = dict.fromkeys(parts, float("inf"))
     for _ in range(3):
         for name, part in parts.items():
@@ -77,10 +78,6 @@ def every(users: int) -> None:
             best[name] = min(best[name], took)
     for name, took in best.items():
         print(f"{name:14}{users / took:10,.0f} users / CPU s, 20 of 100")
-
-
-def _extra(choice: str) -> list[str]:
-    return ["rerank.only=price < 50"] if choice == "constraints" else []
 
 
 def dpp(users: int) -> None:

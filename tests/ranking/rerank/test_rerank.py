@@ -19,8 +19,12 @@ from tests.ranking.rerank.small import CANDIDATES, ITEMS, USERS, K, evaluation, 
 CHOICES = [choice for choice in members("rerank") if choice != "none"]
 
 
-def made(choice: str, *overrides: str) -> Any:
-    part = member("rerank", choice, f"rerank.candidates={CANDIDATES}", *overrides)
+# one that has no rule by default gets one
+GIVEN = {"constraints": ["rerank.by=year", "rerank.most=2"]}
+
+
+def made(choice: str, candidates: int = CANDIDATES) -> Any:
+    part = member("rerank", choice, f"rerank.candidates={candidates}", *GIVEN.get(choice, []))
     return part(catalog=known())
 
 
@@ -134,7 +138,7 @@ def test_more_users_than_fit_at_once_are_re_ranked_the_same() -> None:
 @pytest.mark.parametrize("choice", CHOICES)
 def test_options_out_of_range(choice: str) -> None:
     with pytest.raises(ValueError, match=r"^rerank.candidates must be at least 1, got 0. Set rerank.candidates.$"):
-        member("rerank", choice, "rerank.candidates=0")(catalog=known())
+        made(choice, 0)
 
 
 def test_refused() -> None:
