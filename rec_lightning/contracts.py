@@ -70,12 +70,14 @@ class Catalog:
             Column ``user`` is the id of the source. No rows where nobody asks for users.
         events: E rows; row ``e`` describes event ``e`` of ``Sequences``: column ``trains`` and its context. No rows
             where nothing is scored.
+        sequences: all events, for who measures lists by what a user did in training; None where they are not known.
     """
 
     items: pl.DataFrame
     popularity: NDArray[np.int64]
     users: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={USER: pl.String}))
     events: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={TRAINS: pl.Boolean}))
+    sequences: Sequences | None = None
 
     @property
     def size(self) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import weakref
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,8 @@ class Prepared:
     """
 
     def __init__(self, facts: Facts, sequences: Sequences, catalog: Catalog, tables: Tables | Path) -> None:
-        self.facts, self.sequences, self.catalog, self._tables = facts, sequences, catalog, tables
+        self.facts, self.sequences, self._tables = facts, sequences, tables
+        self.catalog = replace(catalog, sequences=sequences)
 
     @cached_property
     def tables(self) -> Tables:

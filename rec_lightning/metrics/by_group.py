@@ -1,6 +1,6 @@
 """What all metrics over groups of targets share: how many targets of each group have each rank.
 
-Relations: read by ``popularity_slices, popreo, user_gap``.
+Relations: read by ``popularity_slices, activity_slices, cold_warm, popreo, user_gap``.
 """
 
 from __future__ import annotations
@@ -45,20 +45,24 @@ class ByGroup(Metric):
         """(U,) which row of ``group`` belongs to each row of the ranking."""
         raise NotImplementedError
 
+    def groups_of(self, ranking: Ranking) -> Tensor:
+        """(U,) the group of each row of the ranking, -1 for none."""
+        return self.group[self.rows(ranking)]
+
     def update(self, ranking: Ranking) -> None:
         """Adds targets; their exact rank (U,) is read."""
-        own = self.group[self.rows(ranking)]
+        own = self.groups_of(ranking)
         groups, bins = self.targets_at.shape
         cell = own * bins + ranking.rank.clamp(max=bins) - 1
         self.targets_at += torch.bincount(cell[own >= 0], minlength=groups * bins).view(groups, bins)
 
-    def ndcg(self, k: int) -> Tensor:
-        """(S,) NDCG@k of each group; NaN for one without targets."""
+    def ndcg(self, k: int, targets_at: Tensor | None = None) -> Tensor:
+        """(S,) NDCG@k of each group, or of other counts; NaN for one without targets."""
         rank = torch.arange(1, k + 1, device=self.targets_at.device, dtype=torch.double)
-        counts = self.targets_at.double()
+        counts = (self.targets_at if targets_at is None else targets_at).double()
         return (counts[:, :k] / torch.log2(rank + 1)).sum(1) / counts.sum(1)
 
-    def hit_rate(self, k: int) -> Tensor:
-        """(S,) hit rate at k of each group; NaN for one without targets."""
-        counts = self.targets_at.double()
+    def hit_rate(self, k: int, targets_at: Tensor | None = None) -> Tensor:
+        """(S,) hit rate at k of each group, or of other counts; NaN for one without targets."""
+        counts = (self.targets_at if targets_at is None else targets_at).double()
         return counts[:, :k].sum(1) / counts.sum(1)

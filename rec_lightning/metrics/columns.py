@@ -1,10 +1,11 @@
 """Columns of the item and the user table as groups.
 
-Relations: read by ``diversity, provider_exposure, user_gap``.
+Relations: read by ``diversity, calibration, provider_exposure, user_gap``.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
@@ -34,3 +35,20 @@ def groups_of(metric: str, table: pl.DataFrame, column: str) -> tuple[list[str],
     names = words.drop_nulls().unique().sort().to_list()
     place = {name: number for number, name in enumerate(names)}
     return names, torch.tensor([place.get(word, -1) for word in words.to_list()], dtype=torch.long, device="cpu")
+
+
+def membership(column: pl.Series) -> Tensor:
+    """Which item has which word: (N + 1, G) float32 ones and zeros, the padding has none.
+
+    Args:
+        column: of the item table, lists of words, a word or a number.
+    """
+    rows = column.alias("word").to_frame().with_row_index("row", offset=1)
+    if isinstance(column.dtype, pl.List | pl.Array):
+        rows = rows.explode("word")
+    rows = rows.with_columns(pl.col("word").cast(pl.String)).drop_nulls()
+    names = rows["word"].unique().sort()
+    rows = rows.join(names.to_frame().with_row_index("place"), on="word")
+    member = torch.zeros(len(column) + 1, max(1, len(names)), device="cpu")
+    member[rows["row"].to_numpy().astype(np.int64), rows["place"].to_numpy().astype(np.int64)] = 1
+    return member

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import polars as pl
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
@@ -19,7 +18,7 @@ from torchmetrics import Metric
 from rec_lightning.contracts import Catalog, Ranking
 from rec_lightning.metrics.by_exposure import check_kept
 from rec_lightning.metrics.by_rank import check_cuts
-from rec_lightning.metrics.columns import check_column
+from rec_lightning.metrics.columns import check_column, membership
 
 # B rows, k items of a list, N items, G categories
 
@@ -53,7 +52,7 @@ class Diversity(Metric):
         check_column("diversity", catalog.items, column)
         for name in ("spread", "lists"):
             self.add_state(name, torch.zeros(len(self.top_k), dtype=torch.long), dist_reduce_fx="sum")
-        self.member = nn.Buffer(_membership(catalog.items[column]), persistent=False)  # (N + 1, G)
+        self.member = nn.Buffer(membership(catalog.items[column]), persistent=False)  # (N + 1, G)
 
     def update(self, ranking: Ranking) -> None:
         """Adds rows; their items (U, k) are read.
@@ -62,31 +61,26 @@ class Diversity(Metric):
             ValueError: a cut-off is above the length of the lists.
         """
         check_kept("diversity", self.top_k, ranking)
-        for place, k in enumerate(self.top_k):
-            items = ranking.items[:, :k]
-            own = self.member[items]  # (B, k, G)
-            both = own @ own.transpose(1, 2)  # (B, k, k)
-            count = own.sum(2)
-            either = count.unsqueeze(1) + count.unsqueeze(2) - both
-            unlike = 1 - torch.where(either > 0, both.double() / either, 1.0)
-            pair = (items.unsqueeze(1) > 0) & (items.unsqueeze(2) > 0)
-            pair &= ~torch.eye(items.shape[1], dtype=torch.bool, device=items.device)
-            pairs = pair.sum((1, 2))
-            some = pairs > 0
-            mean = (unlike * pair).sum((1, 2))[some] / pairs[some]
-            self.spread[place] += (mean * _STEPS).round().long().sum()
-            self.lists[place] += some.sum()
+        items = ranking.items[:, : max(self.top_k)]
+        unlike, pairs = self._pairs(items)  # (B, k) over the first places
+        cuts = torch.tensor(self.top_k, device=items.device).clamp(max=items.shape[1]) - 1
+        mean = unlike[:, cuts] / pairs[:, cuts].clamp(min=1)
+        self.spread += (mean * _STEPS).round().long().sum(0)
+        self.lists += (pairs[:, cuts] > 0).sum(0)
+
+    def _pairs(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        # (B, k) items -> the sum over pairs of the first 1, 2, ... k items, and their number
+        own = self.member[items]  # (B, k, G)
+        both = own @ own.transpose(1, 2)  # (B, k, k)
+        count = own.sum(2)
+        either = count.unsqueeze(1) + count.unsqueeze(2) - both
+        alike = torch.where(either > 0, both.double() / either, 1.0)
+        real = items > 0
+        earlier = torch.ones(alike.shape[1:], dtype=torch.bool, device=items.device).triu(1)  # a place and one above it
+        pair = real.unsqueeze(1) & real.unsqueeze(2) & earlier
+        return ((1 - alike) * pair).sum(1).cumsum(1), pair.sum(1).cumsum(1)
 
     def compute(self) -> dict[str, Tensor]:
         """``diversity@k`` for each k; NaN without lists."""
         value = self.spread.double() / _STEPS / self.lists
         return {f"diversity@{k}": v for k, v in zip(self.top_k, value, strict=True)}
-
-
-def _membership(column: pl.Series) -> Tensor:
-    words = [[w] if isinstance(w, str) else list(w or []) for w in column.to_list()]
-    names = {word: number for number, word in enumerate(sorted({w for row in words for w in row}))}
-    member = torch.zeros(len(words) + 1, max(1, len(names)), device="cpu")
-    for row, own in enumerate(words, 1):
-        member[row, [names[word] for word in own]] = 1
-    return member

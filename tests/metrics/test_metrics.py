@@ -6,9 +6,11 @@ import math
 import multiprocessing
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,10 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from rec_lightning.contracts import Catalog, Ranking
+from rec_lightning.contracts import Catalog, Ranking, Sequences
+from rec_lightning.metrics.activity_slices import ActivitySlices
+from rec_lightning.metrics.calibration import Calibration
+from rec_lightning.metrics.cold_warm import ColdWarm
 from rec_lightning.metrics.coverage import Coverage
 from rec_lightning.metrics.diversity import Diversity
 from rec_lightning.metrics.hit_rate import HitRate
@@ -28,6 +33,7 @@ from rec_lightning.metrics.ndcg import NDCG
 from rec_lightning.metrics.popreo import PopREO
 from rec_lightning.metrics.popularity_slices import SLICES, PopularitySlices
 from rec_lightning.metrics.user_gap import UserGap
+from rec_lightning.metrics.vector_diversity import VectorDiversity
 from rec_lightning.runtime.measures import build_metrics
 from tests.members import composed, members
 
@@ -52,7 +58,25 @@ def known() -> Catalog:
     year = [None if i % 13 == 0 else str(1990 + i % 5) for i in range(ITEMS)]
     items = pl.DataFrame({"item": range(ITEMS), "genres": genres, "year": year})
     gender = [[None, "F", "M"][g] for g in generator.integers(0, 3, 500)]
-    return Catalog(items, popularity, pl.DataFrame({"user": range(500), "gender": gender}))
+    return Catalog(items, popularity, pl.DataFrame({"user": range(500), "gender": gender}), sequences=events())
+
+
+@cache
+def events() -> Sequences:
+    """Up to 30 events of each user, the last one or two of other parts; the first ten users have no training event."""
+    generator = np.random.default_rng(2)
+    counts = generator.integers(2, 31, 500)
+    role = np.concatenate([[0] * (n - 2) + [1, 2] if u >= 10 else [3] * n for u, n in enumerate(counts)])
+    items = generator.integers(1, ITEMS + 1, counts.sum())
+    return Sequences(items, np.append(0, counts.cumsum()), role.astype(np.int8), pl.Series(range(500)))
+
+
+@cache
+def vectors() -> np.ndarray:
+    """A vector an item, the first of zeros."""
+    found = np.random.default_rng(3).normal(size=(ITEMS, 5)).astype(np.float32)
+    found[0] = 0
+    return found
 
 
 @cache
@@ -79,7 +103,12 @@ def rows(index: Tensor) -> Ranking:
 @cache
 def built() -> list[Metric]:
     """Every metric of every member of the room, once; made before any fork, after which polars must not be called."""
-    made = [m for choice in members("metrics") for m in build_metrics(composed("metrics", choice), known()).values()]
+    file = Path(mkdtemp()) / "vectors.npy"
+    np.save(file, vectors())
+    given = {"vectors": [f"metrics.vector_diversity.vectors.path={file}"]}
+    groups = [composed("metrics", choice, *given.get(choice, [])) for choice in members("metrics")]
+    made = [metric for group in groups for metric in build_metrics(group, known()).values()]
+    file.unlink()
     return list({type(metric): metric for metric in made}.values())
 
 
@@ -197,10 +226,59 @@ def reference() -> dict[str, float]:
             unlike = [1 - _jaccard(genres[a], genres[b]) for row in lists for a, b in combinations(row, 2)]
             sizes = [len(row) * (len(row) - 1) // 2 for row in lists for _ in range(len(row) * (len(row) - 1) // 2)]
             expected[f"diversity@{k}"] = sum(u / n for u, n in zip(unlike, sizes, strict=True)) / 500
+            expected[f"vector_diversity@{k}"] = float(np.mean([_apart(row) for row in lists]))
+        expected[f"calibration@{k}"] = _calibration(genres, lists)
+        expected |= _by_past(k, gain, hits, target)
         cold = [t for t in range(1, ITEMS + 1) if popularity[t] == 0]
         expected[f"ndcg_cold@{k}"] = float(np.mean([g for g, t in zip(gain, target, strict=True) if t in cold]))
         expected[f"hr_cold@{k}"] = float(np.mean([h for h, t in zip(hits, target, strict=True) if t in cold]))
     return expected
+
+
+def _apart(items: list[int]) -> float:
+    own = vectors()[[i - 1 for i in items]].astype(float)
+    norms = np.linalg.norm(own, axis=1)
+    pairs = list(combinations(range(len(items)), 2))
+    return float(np.mean([1 - own[a] @ own[b] / max(norms[a] * norms[b], 1e-12) for a, b in pairs]))
+
+
+def _training(user: int) -> list[int]:
+    part = slice(*events().offsets[user : user + 2])
+    return [int(i) for i, r in zip(events().items[part], events().role[part], strict=True) if r == 0]
+
+
+def _shares(genres: list[list[str]], items: list[int]) -> dict[str, float]:
+    total = dict[str, float]()
+    for genre, part in ((g, 1 / len(genres[i])) for i in items for g in genres[i]):
+        total[genre] = total.get(genre, 0.0) + part
+    return total
+
+
+def _calibration(genres: list[list[str]], lists: list[list[int]]) -> float:
+    found = []
+    for user, row in enumerate(lists):
+        wanted, shown = _shares(genres, _training(user)), _shares(genres, row)
+        if not wanted:
+            continue
+        shares = {g: part / sum(wanted.values()) for g, part in wanted.items()}
+        mixed = {g: 0.99 * shown.get(g, 0.0) / len(row) + 0.01 * p for g, p in shares.items()}
+        found.append(sum(p * math.log(p / mixed[g]) for g, p in shares.items()))
+    return float(np.mean(found))
+
+
+def _by_past(k: int, gain: list[float], hits: list[bool], target: list[int]) -> dict[str, float]:
+    """Slices by what users and items had in training."""
+    count, popularity = [len(_training(user)) for user in range(500)], known().popularity
+    ordered = sorted(c for c in count if c)
+    group = [1 + 3 * sum(o < c for o in ordered) // len(ordered) if c else 0 for c in count]
+    parts = {f"{name}_users": [g == n for g in group] for n, name in enumerate(("new", "light", "medium", "heavy"))}
+    parts |= {"cold_users": [c < 5 for c in count], "warm_users": [c >= 5 for c in count]}
+    parts |= {"cold_items": [popularity[t] < 5 for t in target], "warm_items": [popularity[t] >= 5 for t in target]}
+    return {
+        f"{key}_{name}@{k}": float(np.mean(np.array(values)[inside]))
+        for name, inside in parts.items()
+        for key, values in (("ndcg", gain), ("hr", hits))
+    }
 
 
 def _jaccard(a: list[str], b: list[str]) -> float:
@@ -241,6 +319,22 @@ def test_the_slices_weigh_up_to_the_whole_and_split_the_events_in_thirds() -> No
             "metrics.diversity.top_k must hold a cut-off of at least 2, got",
         ),
         (lambda: Coverage(known(), [0]), "metrics.coverage.top_k must be positive cut-offs, got [0]. Set top_k."),
+        (
+            lambda: ColdWarm(known(), [5], fewer=0),
+            "metrics.cold_warm.fewer must be at least 1, got 0. Set metrics.cold_warm.fewer.",
+        ),
+        (
+            lambda: ActivitySlices(replace(known(), sequences=None), [5]),
+            "metrics.activity_slices needs what users did in training, and these data do not tell it. Choose other",
+        ),
+        (
+            lambda: Calibration(known(), [5], "brand"),
+            "metrics.calibration.column must be a column of these data (genres, year), got 'brand'. Set",
+        ),
+        (
+            lambda: VectorDiversity(known(), [1], lambda catalog: torch.ones(ITEMS, 2)),
+            "metrics.vector_diversity.top_k must hold a cut-off of at least 2, got [1]. Set top_k.",
+        ),
         (lambda: MRR([]), "metrics.mrr.top_k must be positive cut-offs, got []. Set top_k."),
         (
             lambda: UserGap(known(), [5], "age"),
@@ -255,7 +349,10 @@ def test_the_slices_weigh_up_to_the_whole_and_split_the_events_in_thirds() -> No
             "metrics.coverage.top_k must be 1..ranking.k (20), got 21. Set top_k, or raise ranking.k.",
         ),
     ],
-    ids=["head", "groups", "pairs", "cuts", "no cuts", "user column", "item column", "short lists"],
+    ids=[
+        *("head", "groups", "pairs", "cuts", "cold", "no past", "taste column", "vector pairs", "no cuts"),
+        *("user column", "item column", "short lists"),
+    ],
 )
 def test_refused(make: Callable[[], object], text: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(text)}"):
