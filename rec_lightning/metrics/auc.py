@@ -29,6 +29,7 @@ class AUC(Metric):
     """
 
     full_state_update = False
+    reads_lists = False
     above: Tensor
     targets: Tensor
 

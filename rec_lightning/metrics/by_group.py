@@ -31,6 +31,7 @@ class ByGroup(Metric):
     """
 
     full_state_update = False
+    reads_lists = False
     targets_at: Tensor
     group: Tensor
 

@@ -39,6 +39,7 @@ class ByRank(Metric):
     """
 
     full_state_update = False
+    reads_lists = False
     name = ""  # of the option
     key = ""  # of the result
     targets_at: Tensor

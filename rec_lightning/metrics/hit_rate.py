@@ -31,6 +31,7 @@ class HitRate(Metric):
     """
 
     full_state_update = False
+    reads_lists = False
     hits: Tensor
     users: Tensor
 

@@ -36,6 +36,7 @@ class NDCG(Metric):
     """
 
     full_state_update = False
+    reads_lists = False
     users_at: Tensor
 
     def __init__(self, top_k: Sequence[int]) -> None:

@@ -29,6 +29,7 @@ class Serendipity(Metric):
     """
 
     full_state_update = False
+    reads_lists = False
     hits: Tensor
     targets: Tensor
     place: Tensor

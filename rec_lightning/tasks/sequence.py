@@ -40,7 +40,8 @@ class SequenceTask(Crossing):
         backbone: vectors of a history -> states.
         head: states and vectors -> queries and keys.
         loss: queries, keys, targets -> scalar.
-        ranking: queries and keys -> ranks and top k.
+        ranking: queries and keys -> ranks and top k. One that offers ``without_lists`` is asked for ranks alone in
+            validation, where every metric says ``reads_lists = False``.
         metrics: name -> metric over a ranking; their results are logged as ``val/...`` and ``test/...``.
         optimizer: called with parameter groups of what trains.
         scheduler: called with the optimizer and the steps of the whole run.
@@ -75,6 +76,8 @@ class SequenceTask(Crossing):
         collection = MetricCollection(dict(metrics), compute_groups=False)
         self.val_metrics, self.test_metrics = collection.clone(), collection.clone()
         self.rankings: list[Ranking] = []
+        bare = not any(getattr(metric, "reads_lists", True) for metric in metrics.values())
+        self._val_ranking = ranking.without_lists() if bare and hasattr(ranking, "without_lists") else ranking
         # vectors and keys of all items during an evaluation; in a tuple, so that a table that is a parameter is not
         # registered a second time
         self._catalog: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
@@ -137,17 +140,17 @@ class SequenceTask(Crossing):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Ranks the validation targets."""
-        self.val_metrics.update(self._rank(batch))
+        self.val_metrics.update(self._rank(batch, self._val_ranking))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Ranks the test targets and keeps the rankings."""
-        ranking = self._rank(batch)
+        ranking = self._rank(batch, self.ranking)
         self.test_metrics.update(ranking)
         self.rankings.append(ranking)
 
-    def _rank(self, batch: Batch) -> Ranking:
+    def _rank(self, batch: Batch, ranking: TopK) -> Ranking:
         vectors, keys = self._catalog
-        return self.ranking(batch, self.head.queries(self.states(batch, vectors)), keys)
+        return ranking(batch, self.head.queries(self.states(batch, vectors)), keys)
 
     def on_validation_epoch_end(self) -> None:
         """Logs ``val/...``."""

@@ -5,7 +5,8 @@
 4,096 users, width 64, catalogues of the sizes of MovieLens-100K and Amazon Beauty, 60 seen items a user; batches of
 256, one thread, CPU-seconds, programs in turn, medians. Every program gets the same vectors and must find the same
 HR@10; each one uses its own classes for the part (RePlay: seen filter and metrics builder; RecBole: collector and
-evaluator; RecTools: torch ranker and calc_metrics). Ours alone also gives each target's exact rank.
+evaluator; RecTools: torch ranker and calc_metrics). Ours alone also gives each target's exact rank: with a list, as
+the test does, and without, as validation does.
 """
 
 from __future__ import annotations
@@ -38,6 +39,14 @@ def problem(items: int, file: Path) -> None:
 
 
 def ours(queries: Any, keys: Any, target: Any, seen: Any) -> float:
+    return _ours(queries, keys, target, seen, lists=True)
+
+
+def ranks(queries: Any, keys: Any, target: Any, seen: Any) -> float:
+    return _ours(queries, keys, target, seen, lists=False)
+
+
+def _ours(queries: Any, keys: Any, target: Any, seen: Any, lists: bool) -> float:
     import torch
 
     from rec_lightning.contracts import Batch
@@ -46,7 +55,8 @@ def ours(queries: Any, keys: Any, target: Any, seen: Any) -> float:
     from rec_lightning.ranking.topk import TopK
 
     table = torch.cat([torch.zeros(1, 64), torch.from_numpy(keys)])
-    ranking, metrics = TopK(k=K), [HitRate([K]), NDCG([K])]
+    ranking = TopK(k=K) if lists else TopK(k=K).without_lists()
+    metrics = [HitRate([K]), NDCG([K])]
     for first in range(0, USERS, BATCH):
         rows = slice(first, first + BATCH)
         aim, gone = torch.from_numpy(target[rows]) + 1, torch.from_numpy(seen[rows]) + 1
@@ -125,7 +135,7 @@ def main(repeats: int) -> None:
     venvs = os.environ.get("REC_PEER_VENVS")
     if venvs is None:
         print("peers are left out: REC_PEER_VENVS not given")
-    programs = {"ours": sys.executable}
+    programs = {"ranks": sys.executable, "ours": sys.executable}
     programs |= {} if venvs is None else {name: f"{venvs}/venv-{name}/bin/python" for name in PEERS}
     with tempfile.TemporaryDirectory() as folder:
         for items in ITEMS:

@@ -146,6 +146,21 @@ def test_neither_order_nor_batches_matter_to_the_last_bit(size: int) -> None:
     assert measured(list(torch.randperm(500).split(size))) == measured([torch.arange(500)])
 
 
+def test_who_says_that_it_reads_no_lists_needs_none() -> None:
+    own = whole()
+    bare = Ranking(own.users, own.items[:, :0], own.scores[:, :0], own.target, own.rank)
+    quick = [metric for metric in built() if not getattr(metric, "reads_lists", True)]
+    assert {type(metric) for metric in quick} >= {HitRate, NDCG, MRR, UserGap, PopularitySlices, PopREO}
+    assert Coverage not in {type(metric) for metric in quick}
+    for metric in quick:
+        values = []
+        for given in (own, bare):
+            metric.reset()
+            metric.update(given)
+            values.append({key: float(value) for key, value in metric.compute().items()})
+        assert values[0] == pytest.approx(values[1], nan_ok=True, abs=0)
+
+
 def test_no_users_give_nan() -> None:
     assert all(math.isnan(value) for value in measured([torch.arange(0)]).values())
 

@@ -48,6 +48,9 @@ def test_equals_a_sort_with_ties_for_any_chunk(chunk: int, exclude: bool) -> Non
     ranks, tops = reference(queries @ keys.T, batch, 10, exclude)
     assert found.rank.tolist() == ranks
     assert found.scores.tolist() == tops
+    bare = TopK(k=10, exclude_seen=exclude, chunk=chunk).without_lists()(batch, queries, keys)
+    assert bare.rank.tolist() == ranks
+    assert (bare.items.shape, bare.items.dtype, bare.scores.shape) == ((25, 0), torch.int64, (25, 0))
     for u, items in enumerate(found.items.tolist()):
         real = [i for i in items if i > 0]
         assert len(set(real)) == len(real)

@@ -23,6 +23,7 @@ from rec_lightning.items.id import IdItems
 from rec_lightning.items.text import TextItems
 from rec_lightning.losses.full_softmax import FullSoftmax
 from rec_lightning.losses.sampled_softmax import SampledSoftmax
+from rec_lightning.metrics.coverage import Coverage
 from rec_lightning.metrics.hit_rate import HitRate
 from rec_lightning.metrics.ndcg import NDCG
 from rec_lightning.ranking.topk import TopK
@@ -156,6 +157,21 @@ class Everything(nn.Module):
 def silent(learner: SequenceTask) -> SequenceTask:
     learner.log = lambda *_, **__: None  # type: ignore[method-assign]
     return learner
+
+
+def test_validation_makes_lists_only_where_a_metric_reads_them(tmp_path: Path) -> None:
+    catalog = numbered()
+    both = task(metrics={"ndcg": NDCG([5]), "coverage": Coverage(catalog, [5])})
+    bare = task(metrics={"ndcg": NDCG([5])})
+    found = []
+    for learner in (both, bare):
+        widths: list[int] = []
+        original = learner.val_metrics.update
+        learner.val_metrics.update = lambda r, f=original, w=widths: (w.append(r.items.shape[1]), f(r))  # type: ignore[method-assign,misc]
+        (values,) = trainer(tmp_path, 1).validate(learner, EvalBatches(ten_users(), 1, 8, 4), verbose=False)
+        found.append((set(widths), values["val/ndcg@5"]))
+    assert found == [({5}, found[0][1]), ({0}, found[0][1])]
+    assert "val/coverage@5" in trainer(tmp_path, 1).validate(both, EvalBatches(ten_users(), 1, 8, 4), verbose=False)[0]
 
 
 def training_batch() -> Batch:
