@@ -30,6 +30,7 @@ class AUC(Metric):
 
     full_state_update = False
     reads_lists = False
+    beyond_list = True  # the exact rank of every target is read
     above: Tensor
     targets: Tensor
 

@@ -23,13 +23,14 @@ class Ids:
         ids: (N,) known, of any type; they are compared as text.
         what: of a single one, ``item`` or ``user``.
         unknown: what is done about others.
+        whose: that knows them, for messages.
         first: number of the first id.
     """
 
-    def __init__(self, ids: pl.Series, what: str, unknown: Unknown, first: int = 0) -> None:
+    def __init__(self, ids: pl.Series, what: str, unknown: Unknown, whose: str = "run", first: int = 0) -> None:
         number = np.arange(first, first + len(ids), dtype=np.int64)
         self._index = pl.DataFrame({"id": ids.cast(pl.String), "number": number})
-        self.what, self.unknown = what, unknown
+        self.what, self.unknown, self.whose = what, unknown, whose
         self.skipped, self.example = 0, ""
 
     def __call__(self, given: pl.Series) -> NDArray[np.int64]:
@@ -46,8 +47,8 @@ class Ids:
             self.skipped += strange
             if self.unknown == "refuse":
                 raise Refusal(
-                    f"{self.what}s must be known to the run, and {self.what} {self.example} is not. Leave it out, or "
-                    "set unknown=skip."
+                    f"{self.what}s must be known to the {self.whose}, and {self.what} {self.example} is not. Leave it "
+                    "out, or set unknown=skip."
                 )
         numbers: NDArray[np.int64] = found
         return numbers

@@ -14,11 +14,12 @@ import torch
 from hydra.utils import instantiate
 from lightning import seed_everything
 from omegaconf import OmegaConf
+from torchmetrics import MetricCollection
 
 from rec_lightning.runtime.baseline_options import resolve_baselines
 from rec_lightning.runtime.build import build_task
 from rec_lightning.runtime.composition import compose
-from rec_lightning.runtime.measures import build_ranking
+from rec_lightning.runtime.measures import build_metrics, build_ranking
 from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.tasks.lean import bases, lean_state
 from tests.conftest import WORDS
@@ -51,21 +52,34 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finish(tables: Path, language_model: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Finish:
+def source(tables: Path) -> list[str]:
+    """Overrides that choose these tables as data."""
+    fields = "item: item, title: title, year: year, genres: genres, price: price"
+    people = "user: user, gender: gender, occupation: occupation, age: age"
+    return [
+        "data=table",
+        f"data.source.path={tables}/events.csv",
+        f"data.source.items={tables}/items.jsonl",
+        f"data.source.users={tables}/people.jsonl",
+        f"data.source.item_fields={{{fields}}}",
+        f"data.source.user_fields={{{people}}}",
+        "data.cache=false",
+        "data.eval_batch_size=7",
+    ]
+
+
+@pytest.fixture(scope="session")
+def finish(source: list[str], tmp_path_factory: pytest.TempPathFactory) -> Finish:
     """``(*overrides)`` -> directory of a complete run of ``train``, or of ``baseline`` where one is named."""
     made: dict[tuple[str, ...], Path] = {}
-    source = f"data.source.path={tables}/events.csv data.source.items={tables}/items.jsonl".split()
-    source += [f"data.source.users={tables}/people.jsonl", "data.cache=false", "data.eval_batch_size=7"]
-    fields = "item: item, title: title, year: year, genres: genres, price: price"
-    source += ["data=table", f"data.source.item_fields={{{fields}}}"]
-    source += ["data.source.user_fields={user: user, gender: gender, occupation: occupation, age: age}"]
-    common = [*source, "max_length=6", "top_k=[5]", "seed=1", "logger=[]"]
+    common = [*source, "max_length=6", "seed=1", "logger=[]"]
 
     def build(*overrides: str) -> Path:
         verb = "baseline" if any(o.startswith("baseline=") for o in overrides) else "train"
         if overrides in made:
             return made[overrides]
         own = [*common, *overrides]
+        own += [] if any(o.startswith("top_k=") for o in overrides) else ["top_k=[5]"]
         own += ["width=8", "compare=[]", "trainer.accelerator=cpu"] if verb == "train" else []
         config = compose(verb, own)
         if verb == "train":
@@ -94,9 +108,14 @@ def finish(tables: Path, language_model: Callable[..., str], tmp_path_factory: p
         else:
             model = instantiate(config.baseline)
             model.fit(data.sequences, data.catalog)
-            ranking = build_ranking(config.ranking, data.catalog)
-            scored = [ranking.from_scores(batch, model.scores(batch)) for batch in data.test_dataloader()]
-        write_rankings(folder / "rankings.parquet", gather(scored), data.sequences, data.catalog)
+            ranker = build_ranking(config.ranking, data.catalog)
+            scored = [ranker.from_scores(batch, model.scores(batch)) for batch in data.test_dataloader()]
+        ranking = gather(scored)
+        write_rankings(folder / "rankings.parquet", ranking, data.sequences, data.catalog)
+        metrics = MetricCollection(build_metrics(config.metrics, data.catalog), compute_groups=False)  # type: ignore[arg-type]
+        metrics.update(ranking)
+        values = {f"test/{key}": float(value) for key, value in metrics.compute().items()}
+        (folder / "metrics.json").write_text(json.dumps(values))
         (folder / "config.yaml").write_text(OmegaConf.to_yaml(config))
         manifest = {"status": "complete", "verb": verb, "data": {"fingerprint": data.facts.fingerprint}, "seed": 1}
         (folder / "manifest.json").write_text(json.dumps(manifest | {"parameters": {"trainable": 1, "total": 1}}))
