@@ -2,7 +2,8 @@
 
 ``run_dir=PATH`` is the folder of the whole study (runs/SLUG), ``jobs=N`` processes run at a time (1; 64 on SLURM),
 ``launch=slurm launch.time=240 launch.partition=gpu`` starts them as arrays of a cluster's jobs, ``seeds=[1,2]``
-takes the place of the study's, ``publish=true`` also writes table, picture, report and results beside the study's
+takes the place of the study's, ``calibrate=true`` measures a short run of each row first, so that the plan can tell
+time and memory, ``publish=true`` also writes table, picture, report and results beside the study's
 file. Any other option goes to every row that trains, and one that the baselines know too (``data``) to them as well.
 Each row and seed is a ``train`` or ``baseline`` in a process of its own. Complete runs are kept, stopped ones are
 resumed, failed ones are tried again and do not stop the others.
@@ -41,7 +42,7 @@ def run(words: list[str], only_report: bool = False) -> int:
     """
     from rich.console import Console  # here, so that --help stays light
 
-    from rec_lightning.runtime.refusal import refusing
+    from rec_lightning.runtime.refusal import Refusal, refusing
     from rec_lightning.studies.conduct import conduct, prepare, rebuild
     from rec_lightning.studies.launching import place_of
     from rec_lightning.studies.options import parse_options
@@ -64,8 +65,17 @@ def run(words: list[str], only_report: bool = False) -> int:
         return jobs_of(rows, options.folder, options.overrides, shared, resolve=resolve, tracked=tracked)
 
     try:
-        act = rebuild if only_report else partial(conduct, parallel=options.jobs, place=place)
+        act = (
+            rebuild
+            if only_report
+            else partial(conduct, parallel=options.jobs, place=place, calibrate=options.calibrate)
+        )
         comparison = act(study, make_jobs, options.folder, console, options.overrides)
+    except OSError as error:  # a disk that fills up, a folder that goes away
+        raise Refusal(
+            f"the study's folder must stay writable, and {options.folder} is not any more: {error}. Make room, then "
+            "the same line again keeps the runs that are complete."
+        ) from error
     except KeyboardInterrupt:
         console.print("Stopped. The same line again keeps the runs that are complete and resumes those that ran.")
         return 130

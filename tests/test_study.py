@@ -112,3 +112,22 @@ def test_complete_runs_are_kept_with_the_options_of_their_baselines(tmp_path: Pa
     assert run(command) == 0
     assert [file.stat().st_mtime_ns for file in manifests] == before
     assert not list(tmp_path.glob("run/*/*.replaced-*"))
+
+
+def test_an_unknown_factor_stops_before_the_first_row(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY.partition("rows:")[0] + "factors: {backbon: [sasrec, gru4rec]}\n")
+    with pytest.raises(Refusal, match=r"row 'backbon=sasrec': .*nearest: backbone"):
+        run([str(path), "data.source.path=x", f"run_dir={tmp_path / 'run'}"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_disk_that_fills_up_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*words: object, **options: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / "run/table.md"))
+
+    monkeypatch.setattr("rec_lightning.studies.conduct.rebuild", full)
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY)
+    with pytest.raises(Refusal, match=r"must stay writable, and .*run is not any more: .*No space left .*table\.md"):
+        run([str(path), "data.source.path=x", f"run_dir={tmp_path / 'run'}"], only_report=True)

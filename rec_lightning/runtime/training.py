@@ -152,7 +152,12 @@ class Training:
         point = self.point
         pace = point.examples / point.training_seconds if point.training_seconds else None
         return {
-            "seconds": {"wall": point.wall, "cpu": point.cpu, "first_step": point.first_step},
+            "seconds": {
+                "wall": point.wall,
+                "cpu": point.cpu,
+                "first_step": point.first_step,
+                "training": point.training_seconds,
+            },
             "peak_memory_mb": peak_memory_mb(),
             "examples_per_second": pace,
             "steps": point.steps,

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from rec_lightning.studies.calibration import calibrations
+from rec_lightning.studies.forecast import facts
 from rec_lightning.studies.inner import chosen, with_tries
 from rec_lightning.studies.job import Job, Outcome, Place
 from rec_lightning.studies.plan import run_folder
@@ -26,6 +28,9 @@ from rec_lightning.studies.study import RowSpec, Study
 if TYPE_CHECKING:
     from rec_lightning.studies.entries import Comparison, Failure, Finished
 
+
+# a study -> one job a row and seed, in order
+MakeJobs = Callable[[Study], Sequence[Job]]
 
 _LEAST_SPACE = 1 << 16  # bytes; what fills up later fails its run with the system's own words
 
@@ -50,12 +55,13 @@ def prepare(folder: Path) -> None:
 
 def conduct(
     study: Study,
-    make_jobs: Callable[[Study], Sequence[Job]],
+    make_jobs: MakeJobs,
     folder: Path,
     console: Console,
     overrides: Sequence[str] = (),
     parallel: int = 1,
     place: Place | None = None,
+    calibrate: bool = False,
 ) -> Comparison:
     """Runs what is missing and shows the outcome. A run that fails does not stop the others.
 
@@ -67,6 +73,7 @@ def conduct(
         overrides: given beside the study, for the record.
         parallel: number of processes at a time.
         place: where they run; this machine by default.
+        calibrate: whether a short run of each row comes first, for the plan's time and memory.
 
     Returns:
         The outcome, with what failed.
@@ -75,17 +82,29 @@ def conduct(
         KeyboardInterrupt: when stopped; no process of it is left.
     """
     runner = Runner(console, folder, parallel, place)
+    searches = _searches(study, make_jobs, folder)
+    if calibrate:
+        known = frozenset(row.slug for row in study.rows if facts(folder / row.slug))
+        if short := calibrations(study, known):
+            runner.run(short, make_jobs(short))
+    runner.plan(make_jobs(study), _tries(study, make_jobs, searches))
     if any(row.tune for row in study.rows):
         tried = with_tries(study)
         runner.run(tried, make_jobs(tried))
-    searches = _searches(study, make_jobs, folder)
     runner.search(searches)
     study = _chosen(study, searches, folder)
     outcomes = _run_hopeful(study, make_jobs, runner)
     return show(study, outcomes, folder, console, overrides)
 
 
-def _searches(study: Study, make_jobs: Callable[[Study], Sequence[Job]], folder: Path) -> list[Search]:
+def _tries(study: Study, make_jobs: MakeJobs, searches: Sequence[Search]) -> list[Job]:
+    """A job for each try that is still to run; those of a search only in their number."""
+    jobs = make_jobs(with_tries(study)) if any(row.tune for row in study.rows) else []
+    listed = [job for job in jobs if not job.proof.is_file()]
+    return [*listed, *(job for search in searches for job in search.outstanding)]
+
+
+def _searches(study: Study, make_jobs: MakeJobs, folder: Path) -> list[Search]:
     def make_job(row: RowSpec) -> Job:
         return make_jobs(replace(study, rows=(row,), reference=None))[0]
 
@@ -98,7 +117,7 @@ def _chosen(study: Study, searches: Sequence[Search], folder: Path) -> Study:
     return replace(study, rows=tuple(found.get(row.name, row) for row in study.rows))
 
 
-def _run_hopeful(study: Study, make_jobs: Callable[[Study], Sequence[Job]], runner: Runner) -> list[Outcome]:
+def _run_hopeful(study: Study, make_jobs: MakeJobs, runner: Runner) -> list[Outcome]:
     """All rows that can run; the others end with the reason why not."""
     rows = tuple(row for row in study.rows if not row.hopeless)
     ran: Sequence[Outcome] = []
@@ -140,7 +159,7 @@ def show(
 
 def rebuild(
     study: Study,
-    make_jobs: Callable[[Study], Sequence[Job]],
+    make_jobs: MakeJobs,
     folder: Path,
     console: Console,
     overrides: Sequence[str] = (),

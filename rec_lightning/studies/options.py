@@ -13,7 +13,7 @@ from pathlib import Path
 from rec_lightning.studies.launching import at_a_time
 
 _SETTING = "launch."
-_OWN = ("run_dir", "jobs", "seeds", "publish", "launch")
+_OWN = ("run_dir", "jobs", "seeds", "publish", "launch", "calibrate")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Options:
         jobs: processes at a time.
         seeds: in place of the study's; empty where it keeps its own.
         publish: whether the outcome is written beside the study's file too.
+        calibrate: whether a short run of each row comes first.
         launch: where runs start.
         settings: of that place, by name without ``launch.``.
     """
@@ -37,6 +38,7 @@ class Options:
     jobs: int = 1
     seeds: tuple[int, ...] = ()
     publish: bool = False
+    calibrate: bool = False
     launch: str = "local"
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -76,7 +78,8 @@ def parse_options(words: Sequence[str]) -> Options:
         overrides=tuple(word for word in rest if not word.startswith(_SETTING)),
         jobs=_whole("jobs", own["jobs"][0]) if own["jobs"] else at_a_time(launch),
         seeds=tuple(_whole("seeds", s) for s in (own["seeds"] or own["seed"] or [""])[0].strip("[]").split(",") if s),
-        publish=_truth(own["publish"][0]) if own["publish"] else False,
+        publish=_truth("publish", own["publish"][0]) if own["publish"] else False,
+        calibrate=_truth("calibrate", own["calibrate"][0]) if own["calibrate"] else False,
         launch=launch,
         settings=_settings([word.removeprefix(_SETTING) for word in rest if word.startswith(_SETTING)]),
     )
@@ -96,7 +99,8 @@ def private_paths(options: Options) -> dict[str, str]:
 
 
 _EXAMPLES = {"run_dir": "run_dir=runs/demo", "jobs": "jobs=2", "seeds": "seeds=[42,1,2]", "seed": "seed=7",
-             "publish": "publish=true", "launch": "launch=slurm"}  # fmt: skip
+             "publish": "publish=true", "launch": "launch=slurm",
+             "calibrate": "calibrate=true"}  # fmt: skip
 
 
 def _settings(words: Sequence[str]) -> dict[str, str]:
@@ -124,7 +128,7 @@ def _whole(key: str, text: str) -> int:
     return int(text)
 
 
-def _truth(text: str) -> bool:
+def _truth(key: str, text: str) -> bool:
     if text.lower() not in ("true", "false"):
-        raise ValueError(f"publish must be true or false, got {text!r}. Write publish=true.")
+        raise ValueError(f"{key} must be true or false, got {text!r}. Write {_EXAMPLES[key]}.")
     return text.lower() == "true"

@@ -133,7 +133,9 @@ def row_overrides(
                 "Leave it out, or run a row by itself with rec-lightning train or baseline."
             )
     given = [o for o in overrides if row.verb != "baseline" or first_part(override_key(o)) in shared]
-    by_key = {override_key(o): o for o in (*row.overrides, *given)}  # the later takes the place of the earlier
+    by_key = {
+        override_key(o): o for o in (*row.overrides, *given, *row.last)
+    }  # the later takes the place of the earlier
     return list(by_key.values())
 
 

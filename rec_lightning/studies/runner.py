@@ -41,6 +41,16 @@ class Runner:
     parallel: int = 1
     place: Place | None = None
 
+    def plan(self, jobs: Sequence[Job], tries: Sequence[Job] = ()) -> None:
+        """Says what is to come.
+
+        Args:
+            jobs: of the rows.
+            tries: of the searches before them that are still to run.
+        """
+        told = forecast(informed(jobs), self.parallel, informed(tries))
+        self.console.print(told, markup=False, highlight=False)
+
     def run(self, study: Study, jobs: Sequence[Job]) -> Sequence[Outcome]:
         """Runs what is missing, and again what was kept although the data have changed since.
 
@@ -49,7 +59,6 @@ class Runner:
             jobs: one a row and seed.
         """
         jobs = informed(jobs)
-        self.console.print(forecast(jobs, self.parallel), markup=False, highlight=False)
         outcomes = self._launch(jobs)
         again = self._stale_jobs(study, outcomes)
         if not again:
@@ -64,7 +73,6 @@ class Runner:
         if not searches:
             return
         tries = sum(one.sweep.budget for one in searches)
-        self.console.print(f"Search: {tries} tries that end at validation.", markup=False, highlight=False)
         with watching([], self.console, self.parallel, tries) as watcher:
             drive(Together(searches), watcher, parallel=self.parallel, place=self.place)
 

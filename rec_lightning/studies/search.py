@@ -78,6 +78,12 @@ class Search:
         running = any(not trial.state.is_finished() for trial in trials)
         return not running and not self._mine and self._left(trials) <= 0
 
+    @property
+    def outstanding(self) -> list[Job]:
+        """A job of the row for each try that is still to run."""
+        ended = sum(trial.state.is_finished() and not self._failed_before(trial) for trial in self.trials)
+        return [self._make_job(trial_row(self.row, -1, {}))] * max(0, self.sweep.budget - ended)
+
     def offer(self, free: int) -> list[Job]:
         """Tries that a killed launcher left, then new ones."""
         with locked(self._folder / f"{self.row.slug}.lock"):

@@ -35,7 +35,10 @@ def open_store(folder: Path) -> None:
     """
     place = folder / "store.json"
     if place.is_file():
-        there = json.loads(place.read_text(encoding="utf-8"))
+        try:
+            there = json.loads(place.read_text(encoding="utf-8"))
+        except ValueError:
+            there = {}
         version = there.get("version")
         if version != VERSION:
             raise ValueError(

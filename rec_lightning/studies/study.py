@@ -68,6 +68,7 @@ class RowSpec:
         sweep: search over ranges before the row runs, in place of the grid.
         importance: of each searched key for the metric on validation; the shares add up to 1.
         hopeless: why it cannot run, where its search found nothing to run; empty for a row that can.
+        last: overrides that nothing given beside the study takes the place of.
         parent: name of the row for which this one is a try; empty for a row of the table.
     """
 
@@ -84,6 +85,7 @@ class RowSpec:
     sweep: Sweep | None = None
     importance: Mapping[str, float] = field(default_factory=dict)
     hopeless: str = ""
+    last: tuple[str, ...] = ()
     parent: str = ""
 
     @property

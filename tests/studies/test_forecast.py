@@ -17,7 +17,9 @@ def job(folder: Path, row: str, seed: int, expected: float | None = None) -> Job
 def test_what_the_study_names(tmp_path: Path) -> None:
     jobs = [job(tmp_path, "a", 1, 60.0), job(tmp_path, "b", 1, 120.0)]
     assert forecast(informed(jobs), 2) == "Plan: 2 runs; about 1 min 30 s for the rest, 2 at a time."
-    assert forecast([job(tmp_path, "a", 1)]) == "Plan: 1 runs."
+    assert forecast([job(tmp_path, "a", 1)]) == (
+        "Plan: 1 runs; their time is not known, and calibrate=true measures it first."
+    )
 
 
 def test_complete_runs_know_better(tmp_path: Path, write_run: WriteRun) -> None:

@@ -101,7 +101,7 @@ def test_the_test_metrics_of_the_others_are_nowhere(study: Study, tmp_path: Path
     def command(verb: str, overrides: Sequence[str]) -> list[str]:
         rate = next((o.partition("=")[2] for o in overrides if o.startswith("optimizer.lr")), "0.1")
         place = overrides[-1].partition("=")[2].strip("'")
-        code = f"import shutil; shutil.copytree({str(made[rate])!r}, {place!r}); open({str(ran)!r}, 'a').write('x')"
+        code = f"import shutil; shutil.copytree({str(made.get(rate))!r}, {place!r}); open({str(ran)!r}, 'a').write('x')"
         return [sys.executable, "-c", code]
 
     def make_jobs(rows: Study) -> list[Job]:

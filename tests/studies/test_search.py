@@ -298,7 +298,8 @@ def test_tries_of_a_killed_launcher_are_taken_up_in_their_folders(tmp_path: Path
         line[4:] for line in before if line.startswith("end")
     }
     assert broken
-    assert all(bench.notes[f"start {name}"] == 2 for name in broken)
+    chosen = next(line[5:] for line in bench.notes if line.startswith("test "))  # starts once more, for its test
+    assert all(bench.notes[f"start {name}"] == 2 + (name == chosen) for name in broken)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as above")

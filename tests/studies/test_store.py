@@ -102,6 +102,9 @@ def test_a_store_of_another_version(tmp_path: Path) -> None:
     (tmp_path / "store.json").write_text('{"version": 7}')
     with pytest.raises(ValueError, match=r"must have a store of version 1, got 7 in .* Choose another run_dir"):
         prepare(tmp_path)
+    (tmp_path / "store.json").write_text("{")
+    with pytest.raises(ValueError, match=r"must have a store of version 1, got None in"):
+        prepare(tmp_path)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
