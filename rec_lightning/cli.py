@@ -31,6 +31,7 @@ VERBS = {
     "evaluate": "rec_lightning.evaluate",
     "recommend": "rec_lightning.recommend",
     "similar": "rec_lightning.similar",
+    "compare": "rec_lightning.compare",
     "forget": "rec_lightning.forget",
 }
 

@@ -1,7 +1,9 @@
 """Lists of another program as one table: user, item and the place of the item in the user's list.
 
 A file has a row for each item (``user, item`` and ``rank`` or ``score``) or for each user (``user, items``, the best
-first). What contradicts itself is refused with the number of rows and the first of them.
+first, and perhaps ``scores``). Where scores are known and fall along every list, equal ones count against the target,
+as in a run; scores of a list that was re-ranked say nothing of that. What contradicts itself is refused with the number
+of rows and the first of them.
 
 Relations: ``outside`` measures them; ``lists_file`` writes such files.
 """
@@ -36,33 +38,45 @@ def read_lists(path: str, columns: Mapping[str, str], duplicates: Duplicates) ->
     gaps = table.filter(pl.col(USER).is_null() | pl.col(ITEM).is_null()).height
     if gaps:
         raise Refusal(f"file must have a user and an item in every row, and {gaps} rows of {path} lack one. Mend it.")
+    ids = [pl.col(name).cast(pl.String) for name in (USER, ITEM)]
+    table = table.select(*ids, *(_numbers(table[name], path) for name in ("rank", "score") if name in table.columns))
     order = "rank" if "rank" in table.columns else "score"
-    table = table.with_columns(_numbers(table[order], path), pl.col(USER).cast(pl.String), pl.col(ITEM).cast(pl.String))
     if order == "rank":
         _check_ranks(table, path)
     table = table.sort(USER, order, descending=[False, order == "score"], maintain_order=True)
-    table = _once(table, duplicates, path)
-    high = pl.col(order) if order == "rank" else -pl.col(order)
-    return table.select(
-        USER,
-        ITEM,
-        place=pl.int_range(1, pl.len() + 1).over(USER),
-        worst=high.rank("max").over(USER).cast(pl.Int64),
-    )
+    table = _once(table, duplicates, path).with_columns(place=pl.int_range(1, pl.len() + 1).over(USER))
+    worst = pl.col("place").max().over(USER, "score") if _falls(table) else pl.col("place")
+    return table.select(USER, ITEM, "place", worst=worst)
+
+
+def _falls(table: pl.DataFrame) -> bool:
+    # whether scores are known and fall along every list
+    if "score" not in table.columns:
+        return False
+    rises = (pl.col("score") > pl.col("score").shift(1)) & (pl.col(USER) == pl.col(USER).shift(1))
+    return not table.select(rises.any()).item()
 
 
 def _long(table: pl.DataFrame, columns: Mapping[str, str], path: str) -> pl.DataFrame:
     if columns[ITEM] not in table.columns and isinstance(table.schema.get("items"), pl.List):
-        lists = table.select(pl.col(columns[USER]).alias(USER), pl.col("items").alias(ITEM))
-        long = lists.filter(pl.col(ITEM).list.len() > 0).explode(ITEM)
+        lists = table.select(pl.col(columns[USER]).alias(USER), pl.col("items").alias(ITEM), *_scores(table))
+        long = lists.filter(pl.col(ITEM).list.len() > 0).explode(*lists.columns[1:])
         return long.with_columns(rank=pl.int_range(1, pl.len() + 1).over(USER))
-    order = next((name for name in ("rank", "score") if columns[name] in table.columns), None)
-    if columns[ITEM] not in table.columns or order is None:
+    told = [name for name in ("rank", "score") if columns[name] in table.columns]
+    if columns[ITEM] not in table.columns or not told:
         raise Refusal(
             f"file needs the columns {columns[ITEM]} and {columns['rank']} or {columns['score']} (or a list items for "
             f"each user), and {path} has {', '.join(table.columns)}. Set columns.item, columns.rank or columns.score."
         )
-    return table.select(pl.col(columns[name]).alias(name) for name in (USER, ITEM, order))
+    return table.select(pl.col(columns[name]).alias(name) for name in (USER, ITEM, *told))
+
+
+def _scores(table: pl.DataFrame) -> list[pl.Expr]:
+    # of lists, where there is one for each item
+    if not isinstance(table.schema.get("scores"), pl.List):
+        return []
+    same = table.select((pl.col("scores").list.len() == pl.col("items").list.len()).all()).item()
+    return [pl.col("scores").alias("score")] if same else []
 
 
 def _numbers(column: pl.Series, path: str) -> pl.Series:

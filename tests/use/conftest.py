@@ -19,6 +19,7 @@ from torchmetrics import MetricCollection
 from rec_lightning.runtime.baseline_options import resolve_baselines
 from rec_lightning.runtime.build import build_task
 from rec_lightning.runtime.composition import compose
+from rec_lightning.runtime.manifest import describe
 from rec_lightning.runtime.measures import build_metrics, build_ranking
 from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.tasks.lean import bases, lean_state
@@ -72,13 +73,14 @@ def source(tables: Path) -> list[str]:
 def finish(source: list[str], tmp_path_factory: pytest.TempPathFactory) -> Finish:
     """``(*overrides)`` -> directory of a complete run of ``train``, or of ``baseline`` where one is named."""
     made: dict[tuple[str, ...], Path] = {}
-    common = [*source, "max_length=6", "seed=1", "logger=[]"]
+    common = [*source, "max_length=6", "logger=[]"]
 
     def build(*overrides: str) -> Path:
         verb = "baseline" if any(o.startswith("baseline=") for o in overrides) else "train"
         if overrides in made:
             return made[overrides]
         own = [*common, *overrides]
+        own += [] if any(o.startswith("seed=") for o in overrides) else ["seed=1"]
         own += [] if any(o.startswith("top_k=") for o in overrides) else ["top_k=[5]"]
         own += ["width=8", "compare=[]", "trainer.accelerator=cpu"] if verb == "train" else []
         config = compose(verb, own)
@@ -89,7 +91,7 @@ def finish(source: list[str], tmp_path_factory: pytest.TempPathFactory) -> Finis
         data.prepare()
         scored: Any
         if verb == "train":
-            seed_everything(3, verbose=False)
+            seed_everything(config.seed, verbose=False)
             task: Any = build_task(config, data.catalog)
             for parameter in task.parameters():  # weights far apart, so that lists are not ties
                 if parameter.requires_grad:
@@ -117,8 +119,10 @@ def finish(source: list[str], tmp_path_factory: pytest.TempPathFactory) -> Finis
         values = {f"test/{key}": float(value) for key, value in metrics.compute().items()}
         (folder / "metrics.json").write_text(json.dumps(values))
         (folder / "config.yaml").write_text(OmegaConf.to_yaml(config))
-        manifest = {"status": "complete", "verb": verb, "data": {"fingerprint": data.facts.fingerprint}, "seed": 1}
-        (folder / "manifest.json").write_text(json.dumps(manifest | {"parameters": {"trainable": 1, "total": 1}}))
+        cost = {"seconds": {"wall": 1.0, "cpu": 1.0, "first_step": None}, "peak_memory_mb": 1.0, "sessions": 1}
+        cost |= {"parameters": {"trainable": int(verb == "train"), "total": 1}, "examples_per_second": None}
+        manifest = describe(verb, config.seed, data.facts) | cost | {"status": "complete"}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
         made[overrides] = folder
         return folder
 

@@ -154,6 +154,17 @@ def test_a_duplicate_may_count_at_its_better_place(tmp_path: Path) -> None:
     assert found.rows() == [("a", "y", 1, 1), ("a", "x", 2, 2), ("a", "z", 3, 3), ("b", "x", 1, 1)]
 
 
+def test_equal_scores_count_against_the_target_unless_the_list_was_re_ranked(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("user,item,rank,score\na,x,1,2\na,y,2,2\na,z,3,1\nb,x,1,2\nb,y,2,2\n")
+    assert read_lists(str(file), NAMES, "refuse")["worst"].to_list() == [2, 2, 3, 2, 2]
+    file.write_text("user,item,rank,score\na,x,1,2\na,y,2,1\na,z,3,2\n")
+    assert read_lists(str(file), NAMES, "refuse")["worst"].to_list() == [1, 2, 3]
+    lists = pl.DataFrame({"user": ["a", "b"], "items": [["x", "y"], ["z"]], "scores": [[1.0, 1.0], [2.0]]})
+    lists.write_ndjson(tmp_path / "a.jsonl")
+    assert read_lists(str(tmp_path / "a.jsonl"), NAMES, "refuse")["worst"].to_list() == [2, 2, 1]
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
