@@ -30,8 +30,8 @@ Stage = Literal["val", "test"]
 Target = Literal["items", "backbone", "all"]
 Kind = Literal["binary", "number", "classes"]  # of a label
 
-# column of ``Catalog.events``: whether the event trains
-TRAINS = "trains"
+# columns of ``Catalog.events``: whether the event trains; how many events of its user do
+TRAINS, KNOWN = "trains", "known"
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,15 @@ class Catalog:
         popularity: (N + 1,) int64, interactions in the training part; 0 at the padding.
         users: U rows; row ``u`` describes row ``u`` of ``Sequences.users``, with nulls where the source says nothing.
             Column ``user`` is the id of the source. No rows where nobody asks for users.
-        events: E rows; row ``e`` describes event ``e`` of ``Sequences``: column ``trains`` and its context. No rows
-            where nothing is scored.
+        events: E rows; row ``e`` describes event ``e`` of ``Sequences``: columns ``trains`` and ``known``, and its
+            context. No rows where nothing is scored.
         sequences: all events, for who measures lists by what a user did in training; None where they are not known.
     """
 
     items: pl.DataFrame
     popularity: NDArray[np.int64]
     users: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={USER: pl.String}))
-    events: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={TRAINS: pl.Boolean}))
+    events: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={TRAINS: pl.Boolean, KNOWN: pl.Int64}))
     sequences: Sequences | None = None
 
     @property
@@ -505,6 +505,8 @@ class Loss(Protocol):
 
 class ScoringHead(Protocol):
     """A state, its history and candidates become scores."""
+
+    kinds: tuple[Kind, ...]  # of labels it works with
 
     def __call__(self, batch: Batch, state: Tensor, history: Tensor, candidate: Tensor) -> Tensor:
         """Scores, K numbers a candidate, as the loss asks for.

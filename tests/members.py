@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 
 from rec_lightning.contracts import Catalog
 from rec_lightning.runtime.composition import compose, conf_dir
@@ -18,9 +20,16 @@ from rec_lightning.runtime.options import is_choice
 SMALL = {"train": ["width=16", "max_length=8"], "baseline": [], "recommend": []}
 
 
-def members(group: str) -> list[str]:
-    """The choices of ``conf/<group>``."""
-    return sorted(file.stem for file in (conf_dir() / group).glob("*.yaml") if is_choice(file.stem))
+def members(group: str, scoring: bool = False) -> list[str]:
+    """The choices of ``conf/<group>``: those for tasks that rank, or those for tasks that score labels."""
+    choices = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml") if is_choice(file.stem))
+    return [choice for choice in choices if _scores(conf_dir() / group / f"{choice}.yaml") == scoring]
+
+
+def _scores(file: Path) -> bool:
+    # a part of scoring says the kinds of labels it is for
+    target = re.search(r"_target_: (rec_lightning\.\S+)", file.read_text())
+    return target is not None and hasattr(get_object(target[1]), "kinds")
 
 
 @cache

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rec_lightning.contracts import (
     EVENT,
     ITEM,
+    KNOWN,
     LABEL,
     ORDER,
     PART,
@@ -32,7 +33,7 @@ from rec_lightning.contracts import (
 )
 from rec_lightning.data.tables import sort_events
 
-_SAID = (USER, ITEM, TIMESTAMP, ORDER, PART, RATING, LABEL, EVENT, WEIGHT)
+_SAID = (USER, ITEM, TIMESTAMP, ORDER, PART, RATING, LABEL, EVENT, WEIGHT, TRAINS, KNOWN)
 
 
 class Labelled:
@@ -53,16 +54,19 @@ class Labelled:
         self.drawn: int = getattr(label, "drawn", 0)
         self.labels: NDArray[np.float32] = label(events)  # (E,)
         _check(label, self.drawn, self.labels, np.asarray(sequences.role), tables.name)
-        self.catalog = replace(catalog, events=_context(events, label, np.asarray(sequences.role) == 0))
+        trains = np.asarray(sequences.role) == 0
+        own = np.add.reduceat(trains, sequences.offsets[:-1], dtype=np.int64)  # (U,) training events
+        counts = {TRAINS: trains, KNOWN: np.repeat(own, np.diff(sequences.offsets))}
+        self.catalog = replace(catalog, events=_context(events, label).with_columns(**counts))
 
 
-def _context(events: pl.DataFrame, label: Label, trains: NDArray[np.bool_]) -> pl.DataFrame:
+def _context(events: pl.DataFrame, label: Label) -> pl.DataFrame:
     if TIMESTAMP in events.columns:
         # bounded, so that a wrong time is a missing hour and no error of the calendar
         time = pl.from_epoch(pl.col(TIMESTAMP).cast(pl.Float64).floor().cast(pl.Int64).clip(0, 2**37), time_unit="s")
         events = events.with_columns(hour=time.dt.hour(), weekday=time.dt.weekday())
     context = [column for column in events.columns if column not in (*_SAID, label.column)]
-    return events.select(context).with_columns(pl.Series(TRAINS, trains))
+    return events.select(context)
 
 
 def _check(label: Label, drawn: int, labels: NDArray[np.float32], role: NDArray[np.int8], name: str) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from rec_lightning.items.feature_columns import NumberColumn, Transform, WordColumn
 
-# R rows, M rows asked for, D width
+# R rows, M rows asked for, F columns, D width
 
 
 class FeatureTable(nn.Module):
@@ -91,9 +91,13 @@ class FeatureTable(nn.Module):
             json.dumps([self.categories, self.lists, self.numbers, edges, known]).encode()
         ).hexdigest()
 
+    def fields(self, rows: Tensor) -> Tensor:
+        """(M,) rows counted from 0 -> (M, F, D), a vector for each of F columns."""
+        return torch.stack([column(rows) for column in self.columns], 1)
+
     def forward(self, rows: Tensor) -> Tensor:
-        """(M,) rows counted from 0 -> (M, D)."""
-        return torch.stack([column(rows) for column in self.columns]).sum(0)
+        """(M,) rows counted from 0 -> (M, D), their sum."""
+        return self.fields(rows).sum(1)
 
     def _check_names(self, frame: pl.DataFrame) -> None:
         named = [*self.categories, *self.lists, *self.numbers]

@@ -7,6 +7,7 @@ device), so that a combination that cannot work is refused in seconds, then for 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from hydra.utils import instantiate
@@ -15,6 +16,7 @@ from omegaconf import DictConfig
 
 from rec_lightning.contracts import Catalog
 from rec_lightning.data.module import RecData
+from rec_lightning.runtime.family import check_family
 from rec_lightning.runtime.measures import build_metrics, build_ranking, metric_keys
 from rec_lightning.runtime.transfer import start_from
 from rec_lightning.tuning.apply import apply
@@ -26,8 +28,8 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
     """The task with its parts, ready to fit.
 
     Args:
-        config: resolved; groups ``items, backbone, head, loss, companion, ranking, metrics, tuning, optimizer,
-            scheduler, task``, and ``rerank`` where there is one.
+        config: resolved; groups ``items, backbone, head, loss, metrics, tuning, optimizer, scheduler, task``, with
+            ``companion``, ``ranking`` and ``rerank``, or with ``label``.
         catalog: the items.
 
     Raises:
@@ -41,24 +43,37 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
         start_from(config.init, backbone)
     tuning = instantiate(config.tuning)
     apply(tuning, {"items": items, "backbone": backbone})
-    loss = instantiate(config.loss)
-    if catalog.size:  # else a rehearsal
-        loss.prepare(catalog)
+    own = _of_scoring(config, catalog) if config.get("label") else _of_sequence(config, catalog)
     task: LightningModule = instantiate(config.task)(
         items=items,
         backbone=backbone,
-        head=instantiate(config.head),
-        loss=loss,
-        ranking=build_ranking(config.ranking, catalog, config.get("rerank")),
         metrics=build_metrics(config.metrics, catalog),
         optimizer=instantiate(config.optimizer),
         scheduler=instantiate(config.scheduler),
         tuning=tuning,
-        companion=instantiate(config.companion) or None,
+        **own,
     )
     # a pretrained model comes in eval mode, what a tuning adds to it in train mode; one mode for all
     task.train()
     return task
+
+
+def _of_sequence(config: DictConfig, catalog: Catalog) -> dict[str, Any]:
+    loss = instantiate(config.loss)
+    if catalog.size:  # else a rehearsal
+        loss.prepare(catalog)
+    return {
+        "head": instantiate(config.head),
+        "loss": loss,
+        "ranking": build_ranking(config.ranking, catalog, config.get("rerank")),
+        "companion": instantiate(config.companion) or None,
+    }
+
+
+def _of_scoring(config: DictConfig, catalog: Catalog) -> dict[str, Any]:
+    label, loss = instantiate(config.label, _convert_="all"), instantiate(config.loss, _convert_="all")
+    head = instantiate(config.head, _convert_="all")(catalog=catalog, outputs=loss.prepare(label))
+    return {"head": head, "loss": loss, "label": label}
 
 
 def rehearse(config: DictConfig, data: RecData) -> None:
@@ -75,6 +90,7 @@ def rehearse(config: DictConfig, data: RecData) -> None:
     dropped = [group for group in GROUPS if group not in config]
     if dropped:
         raise ValueError(f"a run needs {', '.join(GROUPS)}, and {dropped[0]} was dropped. Set {dropped[0]}=...")
+    check_family(config)
     empty = Catalog.empty(data.item_columns, data.user_columns)
     with torch.device("meta"):
         task = build_task(config, empty)
@@ -85,11 +101,15 @@ def rehearse(config: DictConfig, data: RecData) -> None:
             "keeps weights of its own, which bring them back. Set optimizer=adamw, or tuning=lora."
         )
     instantiate(config.scheduler)(optimizer, 10)
-    watched = [f"val/{key}" for key in metric_keys(config.ranking, config.metrics, empty)]
+    watched = {f"val/{key}": mode for key, mode in metric_keys(config, empty).items()}
     if config.monitor not in watched:
         raise ValueError(
             f"monitor must be a metric of validation ({', '.join(watched)}), got {config.monitor!r}. "
             "Set monitor, or metrics.top_k."
+        )
+    if watched[config.monitor] != config.monitor_mode:
+        raise ValueError(
+            f"monitor_mode must be {watched[config.monitor]} for {config.monitor}, got {config.monitor_mode!r}. Set it."
         )
 
 

@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torchmetrics import Metric, MetricCollection
 
-from rec_lightning.contracts import Catalog, Ranking
+from rec_lightning.contracts import Catalog, Label, Predictions, Ranking
 from rec_lightning.ranking.reranked import Reranked
 
 
@@ -50,10 +50,26 @@ def _given(part: Any, catalog: Catalog) -> Any:
     return part(catalog=catalog) if isinstance(part, partial) else part
 
 
-def metric_keys(ranking: DictConfig, metrics: DictConfig, catalog: Catalog) -> list[str]:
-    """What will be measured, without ``val/`` and ``test/``, before any data are read."""
-    collection = MetricCollection(build_metrics(metrics, catalog), compute_groups=False)  # type: ignore[arg-type]
+def metric_keys(config: DictConfig, catalog: Catalog) -> dict[str, str]:
+    """What will be measured, without ``val/`` and ``test/``, before any data are read, and its best: max or min.
+
+    A key of scoring that is no aim, as a chosen threshold, is left out.
+    """
+    metrics = build_metrics(config.metrics, catalog)
+    collection = MetricCollection(metrics, compute_groups=False)  # type: ignore[arg-type]
+    if config.get("label"):
+        for metric in metrics.values():
+            metric.update(_two(instantiate(config.label)))
+        better = {key: more for metric in metrics.values() for key, more in getattr(metric, "higher", {}).items()}
+        return {key: "max" if better[key] else "min" for key in collection.compute() if key in better}
     none = torch.ones(0, dtype=torch.long)
     collection.update(Ranking(none, none.view(0, 1), none.view(0, 1).float(), none, none))
-    prefix = build_ranking(ranking, catalog).prefix
-    return [f"{prefix}{key}" for key in collection.compute()]
+    prefix = build_ranking(config.ranking, catalog).prefix
+    return {f"{prefix}{key}": "max" for key in collection.compute()}
+
+
+def _two(label: Label) -> Predictions:
+    # an example with the lowest and one with the highest label
+    row, ends = torch.zeros(2, dtype=torch.long), torch.tensor([label.low, label.high])
+    value = torch.eye(round(label.high) + 1)[[0, -1]] if label.kind == "classes" else ends
+    return Predictions(row, row, row, ends, value)

@@ -23,6 +23,7 @@ from rec_lightning.runtime.build import build_task, choices, count_parameters, r
 from rec_lightning.runtime.history import History
 from rec_lightning.runtime.loaders import Loaders
 from rec_lightning.runtime.manifest import check_data, describe, now, peak_memory_mb
+from rec_lightning.runtime.predictions import gather_predictions, write_predictions
 from rec_lightning.runtime.progress import RunProgress
 from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.runtime.resume import ResumePoint
@@ -63,11 +64,14 @@ class Training:
         self.data.prepare()
         earlier = run_dir.read_json("manifest.json")
         check_data(earlier, self.data.facts)
+        if self.config.label:
+            self.data.label_events(instantiate(self.config.label, _convert_="all"))
         seed_everything(self.config.seed, verbose=False)
         self.task = build_task(self.config, self.data.catalog)
         if getattr(self.task, "needs_time", False):
             self.data.carry_times(str(self.task.without_times))
-        self.task.ranking.check(self.data.catalog.size)  # type: ignore[union-attr, operator]
+        if self.config.ranking:
+            self.task.ranking.check(self.data.catalog.size)  # type: ignore[union-attr, operator]
         if earlier:
             check_bases(self.task, earlier.get("bases", {}))
         folder = run_dir.path / "checkpoints"
@@ -85,7 +89,12 @@ class Training:
 
     def _trainer(self, folder: Path) -> Trainer:
         best = ModelCheckpoint(
-            folder, "best", self.config.monitor, mode="max", save_weights_only=True, enable_version_counter=False
+            folder,
+            "best",
+            self.config.monitor,
+            mode=self.config.monitor_mode,
+            save_weights_only=True,
+            enable_version_counter=False,
         )
         own = [OptimizerModes(), best, self.point, RunProgress(self.config.monitor), History(self.run_dir)]
         # before the resume point, which holds what they did
@@ -128,25 +137,36 @@ class Training:
         metrics: dict[str, float] = {}
         for measure in (self.trainer.validate, self.trainer.test) if self.config.test else (self.trainer.validate,):
             metrics |= measure(self.task, datamodule=Loaders(self.data), verbose=False)[0]
-        ranking = gather(self.task.rankings) if self.config.test else None  # type: ignore[arg-type]
+        ranking = None
+        if self.config.test and self.config.label:
+            self._write_predictions()
+        elif self.config.test:
+            ranking = self._write_ranking()
         if self.trainer.is_global_zero:
             self._write(metrics, ranking)
 
     def _write(self, metrics: dict[str, float], ranking: Ranking | None) -> None:
-        data = self.data
-        if ranking is not None:
-            self.run_dir.write(
-                "rankings.parquet", lambda place: write_rankings(place, ranking, data.sequences, data.catalog)
-            )
         self.run_dir.write_json("metrics.json", metrics)
         cost = self._cost()  # of the run alone
-        beside = {}
+        beside: dict[str, Any] = {}
         if ranking is not None:
-            beside = {} if self.trainer.fast_dev_run else self.beside.measure(data, ranking)  # type: ignore[attr-defined]
+            if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+                beside = self.beside.measure(self.data, ranking)
             self.run_dir.write_json("baselines.json", beside)
         log_results(self.trainer.loggers, metrics, self.best if self.best.exists() else None, beside)
-        status = "validated" if ranking is None else "complete"
+        status = "complete" if self.config.test else "validated"
         self.run_dir.write_json("manifest.json", self.manifest | cost | {"status": status})
+
+    def _write_ranking(self) -> Ranking:
+        found, data = gather(self.task.rankings), self.data  # type: ignore[arg-type]
+        self.run_dir.write("rankings.parquet", lambda place: write_rankings(place, found, data.sequences, data.catalog))
+        return found
+
+    def _write_predictions(self) -> None:
+        found, data = gather_predictions(self.task.predictions), self.data  # type: ignore[arg-type]
+        self.run_dir.write(
+            "predictions.parquet", lambda place: write_predictions(place, found, data.sequences, data.catalog)
+        )
 
     def _cost(self) -> dict[str, Any]:
         point = self.point

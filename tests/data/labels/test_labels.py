@@ -39,9 +39,9 @@ def test_labels_stand_beside_their_events_in_the_order_of_the_sequences() -> Non
 def test_context_is_what_nobody_said() -> None:
     tables = made(rating=[1, 5] * 3, label=[1] * 6, device=["a", "b"] * 3, dwell=[0.5] * 6)
     events: Catalog = labelled(Rating(column="dwell", low=0, high=1, step=None), made(dwell=[0.1, 0.9] * 3)).catalog
-    assert events.events.columns == ["hour", "weekday", "trains"]
+    assert events.events.columns == ["hour", "weekday", "trains", "known"]
     events = labelled(AtLeast(), tables).catalog
-    assert events.events.columns == ["device", "dwell", "hour", "weekday", "trains"]
+    assert events.events.columns == ["device", "dwell", "hour", "weekday", "trains", "known"]
     assert events.events["trains"].to_list() == [True, False, False] * 2
     assert events.events["weekday"].to_list() == [4] * 6  # 1 January 1970 was a Thursday
 

@@ -1,0 +1,77 @@
+"""Parts of two families: those that rank a catalogue, and those that score labelled candidates. They do not mix.
+
+A task that takes a ``label`` scores. A part of scoring says in ``kinds`` of which labels.
+
+Relations: ``build`` asks before anything is put together.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from hydra.utils import get_object
+from omegaconf import DictConfig
+
+_SCORING = {
+    "binary": ("dot_bias, bias, linear, fm, mlp, din or dcn", "log_loss, focal, pairwise or listwise", "binary"),
+    "number": ("dot_bias, bias, linear, fm, mlp, din or dcn", "squared_error, huber or ordinal", "rating"),
+    "classes": ("linear, mlp, din or dcn", "cross_entropy", "classes"),
+}
+_SEQUENCE = ("dot or cosine", "chunked_softmax", "ranking")
+_GROUPS = ("head", "loss", "metrics")
+
+
+def check_family(config: DictConfig) -> None:
+    """Refuses parts of the other family, and parts for labels of another kind.
+
+    Args:
+        config: resolved.
+
+    Raises:
+        ValueError: names the part and what to set instead.
+    """
+    task = _named(config.task)
+    scores = "label" in inspect.signature(get_object(config.task["_target_"])).parameters
+    label = config.get("label")
+    if scores and not label:
+        raise ValueError(f"task={task} needs a label, got none. Set label=at_least, rating, classes or clicked.")
+    if label and not scores:
+        raise ValueError(f"label={_named(label)} has no effect with task={task}. Set task=scoring, or label=none.")
+    kind = get_object(label["_target_"]).kind if label else None
+    for place, node in _parts(config):
+        _check_part(place, node, task, kind)
+    for group in ("ranking", "rerank", "companion"):
+        if scores and config.get(group):
+            raise ValueError(f"{group}={_named(config[group])} has no effect with task={task}. Set {group}=none.")
+    if scores and config.get("compare"):
+        raise ValueError(
+            f"compare lists baselines that rank, and task={task} scores, got {', '.join(config.compare)}. Set "
+            "compare=[]; head=bias and head=linear are rows of their own."
+        )
+    if not scores and not config.get("ranking"):
+        raise ValueError(f"task={task} needs a ranking, got none. Set ranking=topk.")
+
+
+def _parts(config: DictConfig) -> list[tuple[str, Any]]:
+    inner = [(f"metrics.{name}", node) for name, node in config.metrics.items() if node is not None]
+    return [("head", config.head), ("loss", config.loss), *inner]
+
+
+def _check_part(place: str, node: Any, task: str, kind: str | None) -> None:
+    # metrics that other packages bring say nothing
+    kinds = getattr(get_object(node["_target_"]), "kinds", None)
+    group = place.split(".")[0]
+    advice = (_SEQUENCE if kind is None else _SCORING[kind])[_GROUPS.index(group)]
+    if kind is None and kinds is not None:
+        raise ValueError(f"{place}={_named(node)} scores labels, and task={task} has none. Set {group}={advice}.")
+    if kind is not None and kinds is None and group != "metrics":
+        raise ValueError(
+            f"{place}={_named(node)} ranks a catalogue, and task={task} scores labels. Set {group}={advice}."
+        )
+    if kind is not None and (kinds is None or kind not in kinds):
+        raise ValueError(f"{place}={_named(node)} is not for a {kind} label. Set {group}={advice}.")
+
+
+def _named(node: Any) -> str:
+    return str(node["_target_"]).rpartition(".")[2]

@@ -1,0 +1,149 @@
+"""Scoring: will this user like, buy, how many stars; from the history before, the item, and what is known of both.
+
+The crossing of the two roads: items -> backbone -> head -> loss in training, -> predictions -> metrics in evaluation.
+Names no model: every part comes in ready.
+
+Relations: ``sequence`` ranks the whole catalogue; here one candidate, or a few, stand beside each history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric, MetricCollection
+
+from rec_lightning.contracts import (
+    Backbone,
+    Batch,
+    ItemEncoder,
+    Label,
+    OptimizerFactory,
+    Predictions,
+    SchedulerFactory,
+    ScoringHead,
+    ScoringLoss,
+    Stage,
+    Tuning,
+)
+from rec_lightning.tasks.crossing import Crossing
+from rec_lightning.tasks.feedback import Feedback
+
+# B rows, L length, D width, C candidates, K outputs, N items, M scored candidates
+
+
+class ScoringTask(Crossing):
+    """Training and measuring by labelled candidates.
+
+    Args:
+        items: item indices -> vectors.
+        backbone: vectors of a history -> states.
+        head: state, history and candidates -> scores.
+        loss: scores and labels -> scalar; says what scores mean.
+        label: what is predicted.
+        metrics: name -> metric over predictions; their results are logged as ``val/...`` and ``test/...``.
+        optimizer: called with parameter groups of what trains.
+        scheduler: called with the optimizer and the steps of the whole run.
+        tuning: the method that was applied; says the learning rate inside pretrained trunks.
+        feedback: whether the history says how its events were labelled.
+    """
+
+    def __init__(
+        self,
+        items: ItemEncoder,
+        backbone: Backbone,
+        head: ScoringHead,
+        loss: ScoringLoss,
+        label: Label,
+        metrics: Mapping[str, Metric],
+        optimizer: OptimizerFactory,
+        scheduler: SchedulerFactory,
+        tuning: Tuning | None = None,
+        feedback: bool = True,
+    ) -> None:
+        super().__init__(items, backbone, optimizer, scheduler, tuning)
+        self.head, self.loss = head, loss
+        self.feedback = Feedback(label, items.width) if feedback else None
+        # all that read the same predictions keep them once
+        alike = [name for name, metric in metrics.items() if hasattr(metric, "kinds")]
+        collection = MetricCollection(dict(metrics), compute_groups=[alike, *([n] for n in metrics if n not in alike)])
+        self.val_metrics, self.test_metrics = collection.clone(), collection.clone()
+        for metric in self.val_metrics.values(copy_state=False):
+            if hasattr(metric, "choosing"):
+                metric.choosing = True
+        self.predictions: list[Predictions] = []
+        self._table = (torch.empty(0),)  # of all items during an evaluation; in a tuple, so that it is no parameter
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The mean loss over the candidates."""
+        assert batch.candidate is not None
+        assert batch.label is not None
+        asked = torch.cat([batch.candidate.flatten(), batch.history.flatten(), batch.history.new_zeros(1)])
+        unique, place = torch.unique(asked, return_inverse=True)  # sorted, so the padding is row 0
+        scores = self._scores(batch, self.items.vectors(unique), place[:-1])
+        return self._counted(self.loss(scores.float(), batch.label), batch.label.numel(), len(batch))
+
+    def _scores(self, batch: Batch, vectors: Tensor, place: Tensor) -> Tensor:
+        """(B, C, K), from vectors and the rows of candidates and history among them."""
+        assert batch.candidate is not None
+        found = nn.functional.embedding(place, vectors)
+        candidate, history = found.split([batch.candidate.numel(), batch.history.numel()])
+        candidate, history = candidate.view(*batch.candidate.shape, -1), history.view(*batch.history.shape, -1)
+        if self.feedback is not None:
+            assert batch.feedback is not None
+            history = history + self.feedback(batch.feedback)
+        states = self.backbone.states(batch, history)
+        state = states[torch.arange(len(batch), device=states.device), batch.length - 1]  # (B, D)
+        out: Tensor = self.head(batch, state, history, candidate)
+        return out
+
+    def on_validation_epoch_start(self) -> None:
+        """Encodes all items once."""
+        self._table = (self.items.table(),)
+
+    def on_test_epoch_start(self) -> None:
+        """Encodes all items once."""
+        self.predictions = []
+        self.on_validation_epoch_start()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Predicts the validation labels."""
+        self.val_metrics.update(self.predict(batch))
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Predicts the test labels and keeps the predictions."""
+        found = self.predict(batch)
+        self.test_metrics.update(found)
+        self.predictions.append(found)
+
+    def predict(self, batch: Batch) -> Predictions:
+        """What the model says of every candidate, after the items were encoded."""
+        assert batch.candidate is not None
+        assert batch.label is not None
+        assert batch.event is not None
+        place = torch.cat([batch.candidate.flatten(), batch.history.flatten()])
+        value = self.loss.predict(self._scores(batch, self._table[0], place).float())  # (B, C) or (B, C, K)
+        if not torch.isfinite(value).all():
+            raise ValueError("predictions must be finite, and some are not. Lower optimizer.lr and train anew.")
+        several = batch.candidate.shape[1]
+        event, user = (x.repeat_interleave(several) for x in (batch.event, batch.user))
+        return Predictions(event, user, batch.candidate.flatten(), batch.label.flatten(), value.flatten(0, 1))
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs ``val/...``; what a metric chose on validation holds for the test."""
+        self._log_metrics("val", self.val_metrics)
+        for name, metric in self.val_metrics.items(copy_state=False):
+            if hasattr(metric, "choosing"):
+                self.test_metrics[name].threshold.copy_(metric.threshold)  # type: ignore[operator, arg-type]
+
+    def on_test_epoch_end(self) -> None:
+        """Logs ``test/...``."""
+        self._log_metrics("test", self.test_metrics)
+
+    def _log_metrics(self, stage: Stage, metrics: MetricCollection) -> None:
+        self._table = (torch.empty(0),)
+        values = {f"{stage}/{key}": value.to(torch.float32) for key, value in metrics.compute().items()}
+        metrics.reset()
+        # equal in every process already
+        self.log_dict(values, rank_zero_only=False)
