@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from transformers.utils import logging
 
+from rec_lightning.few_bits import Bits, quantise
 from rec_lightning.identity import identity
 from rec_lightning.language_models import load_model, locate, set_dropout
 
@@ -85,7 +86,9 @@ def fresh(
     return _trunk(AutoModel.from_config(config, dtype=torch.float32), architecture, positions, dropout, None)
 
 
-def pretrained(positions: int, model: str, layers: int | None = None, dropout: float = 0.0) -> Trunk:
+def pretrained(
+    positions: int, model: str, layers: int | None = None, dropout: float = 0.0, quantize: Bits | None = None
+) -> Trunk:
     """A pretrained language model.
 
     Args:
@@ -93,9 +96,11 @@ def pretrained(positions: int, model: str, layers: int | None = None, dropout: f
         model: a folder, a GGUF file or a name on the hub.
         layers: keeps the lowest ones only; null for all.
         dropout: of all its dropout layers, in [0, 1).
+        quantize: keeps its linear layers in 4 bits (``nf4``) or 8 (``int8``); null for full weights.
 
     Raises:
-        ValueError: a value out of range, or the model has fewer positions or layers or sees both sides.
+        ValueError: a value out of range, or the model has fewer positions or layers or sees both sides, or few bits
+            cannot be had.
         FileNotFoundError: the model cannot be had.
     """
     folder = locate(model, "backbone.trunk.model")
@@ -121,7 +126,11 @@ def pretrained(positions: int, model: str, layers: int | None = None, dropout: f
         loaded = load_model(folder, config)
     finally:
         logging.set_verbosity(before)
-    return _trunk(loaded, model, positions, dropout, identity(model, loaded))
+    base = identity(model, loaded)
+    if quantize is not None:
+        quantise(loaded, quantize, "backbone.trunk.quantize")
+        base |= {"weights": f"{quantize} of {base['weights']}"} if base else {}
+    return _trunk(loaded, model, positions, dropout, base)
 
 
 def _configured(

@@ -43,7 +43,7 @@ def tuned(tuning: Tuning, trunk: nn.Module, name: str, pretrained: bool) -> nn.M
     if bits is not None and not getattr(method, "takes_few_bits", False):
         raise ValueError(
             f"{name} keeps its weights in few bits ({bits}), which only tuning=qlora and tuning=frozen can work with. "
-            "Set tuning=qlora, or items.quantize=null."
+            "Set tuning=qlora, or its option quantize=null."
         )
     own = list(trunk.named_parameters())
     made = tuning(trunk, name, pretrained)

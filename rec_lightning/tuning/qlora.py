@@ -14,7 +14,7 @@ from rec_lightning.tuning.lora import Lora
 
 
 class Qlora(Lora):
-    """LoRA that needs a base of few bits (``items.quantize``)."""
+    """LoRA that needs a base of few bits: ``items.quantize``, or ``backbone.trunk.quantize`` of ``hf_pretrained``."""
 
     method = "qlora"
     takes_few_bits = True
@@ -29,7 +29,8 @@ class Qlora(Lora):
         if getattr(trunk, "few_bits", None) is None:
             raise ValueError(
                 f"tuning=qlora needs a base in 4 or 8 bits, and {name} has full weights. "
-                "Set tuning=lora, or items.quantize=nf4 with items=text."
+                "Set tuning=lora, or items.quantize=nf4 with items=text, or backbone.trunk.quantize=nf4 with "
+                "backbone=hf_pretrained."
             )
         return super().__call__(trunk, name, pretrained)
 

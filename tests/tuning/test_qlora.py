@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from rec_lightning.contracts import Catalog
+from rec_lightning.backbones.hf_sequence import HFSequence
+from rec_lightning.backbones.hf_trunks import pretrained
+from rec_lightning.contracts import Batch, Catalog
 from rec_lightning.items.text import TextItems
 from rec_lightning.tasks.lean import lean_state
 from rec_lightning.tuning.apply import apply
@@ -53,6 +56,30 @@ def test_training_beside_a_base_of_few_bits(
     assert inside <= {n for n, _ in items.named_buffers()}
 
 
+@pytest.mark.parametrize("bits", ["nf4", "int8"])
+def test_a_language_model_over_item_vectors_trains_beside_few_bits(
+    bits: Any, cache: Path, language_model: Model
+) -> None:
+    torch.manual_seed(0)
+    llama = language_model("llama")
+    full = HFSequence(16, 8, partial(pretrained, model=llama))
+    model = HFSequence(16, 8, partial(pretrained, model=llama, quantize=bits))
+    assert full.base is not None
+    assert model.base == full.base | {"weights": f"{bits} of {full.base['weights']}"}
+    with pytest.raises(ValueError, match="only tuning=qlora and tuning=frozen"):
+        apply(Lora(target="backbone"), {"backbone": model})
+    apply(Qlora(target="backbone", layers=None), {"backbone": model})
+    one = torch.ones(4, dtype=torch.long)
+    batch = Batch(one, torch.ones(4, 8, dtype=torch.long), 8 * one, torch.ones(4, 8, dtype=torch.long))
+    vectors = torch.randn(4, 8, 16)
+    moved = [name for name, p in model.named_parameters() if p.requires_grad and ".lora_" in name]
+    assert moved
+    model.train().states(batch, vectors).square().mean().backward()
+    got = {name for name, p in model.named_parameters() if p.grad is not None}
+    assert set(moved) <= got
+    assert not {name for name in got if ".base_layer." in name}
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("bits", ["nf4", "int8"])
 def test_it_moves_to_a_gpu(bits: str, cache: Path, catalog: Catalog, language_model: Model) -> None:
@@ -70,7 +97,7 @@ def test_what_cannot_work_is_refused(
     for method in (Full(), Lora()):
         text = (
             "items=TextItems keeps its weights in few bits (nf4), which only tuning=qlora and tuning=frozen can work "
-            "with. Set tuning=qlora, or items.quantize=null."
+            "with. Set tuning=qlora, or its option quantize=null."
         )
         with pytest.raises(ValueError, match="^" + re.escape(text) + "$"), torch.device("meta"):
             apply(method, {"items": made(Catalog.empty(["title"]), model, "nf4")})
