@@ -29,6 +29,7 @@ VERBS = {
     "reproduce": "rec_lightning.reproduce",
     "audit": "rec_lightning.audit",
     "evaluate": "rec_lightning.evaluate",
+    "fuse": "rec_lightning.fuse",
     "recommend": "rec_lightning.recommend",
     "similar": "rec_lightning.similar",
     "compare": "rec_lightning.compare",

@@ -17,7 +17,7 @@ from rec_lightning.runtime.composition import compose, conf_dir
 from rec_lightning.runtime.options import is_choice
 
 # small enough for a test, and as a user would say it
-SMALL = {"train": ["width=16", "max_length=8"], "baseline": [], "recommend": []}
+SMALL = {"train": ["width=16", "max_length=8"], "baseline": [], "recommend": [], "fuse": []}
 
 
 def members(group: str, scoring: bool = False) -> list[str]:

@@ -14,26 +14,23 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from hydra.utils import instantiate
-from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
-from torchmetrics import Metric
 
 from rec_lightning.contracts import Ranking
 from rec_lightning.data.batches import EvalBatches
 from rec_lightning.data.cache import place_of, rankings_dir
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.measures import build_metrics, build_ranking
+from rec_lightning.runtime.paired import difference, values_of
+from rec_lightning.runtime.results import by_user
 
 _COLUMNS = ("users", "items", "scores", "target", "rank")
-_LEVEL = 0.95
 
 
 class Beside:
@@ -83,7 +80,7 @@ class Beside:
         baseline.fit(data.sequences, data.catalog)
         # all targets, whatever the number of processes
         rows = EvalBatches(data.sequences, 2, data.max_length, data.eval_batch_size, inputs=data.inputs)
-        ranking = Ranking.cat(ranker.from_scores(batch, baseline.scores(batch)) for batch in rows)
+        ranking = by_user(Ranking.cat(ranker.from_scores(batch, baseline.scores(batch)) for batch in rows))
         if file is not None:
             _keep(file, ranking)
         return ranking, False
@@ -103,23 +100,10 @@ class Beside:
     def _values(self, data: RecData, ranking: Ranking, own: Ranking) -> tuple[dict[str, float], dict[str, Any] | None]:
         prefix = build_ranking(self.config.ranking, data.catalog).prefix
         metrics = build_metrics(self.config.metrics, data.catalog)
-        values: dict[str, float] = {}
-        for metric in metrics.values():
-            values |= {f"test/{prefix}{key}": value for key, value in _alone(metric, ranking).items()}
+        values = values_of(metrics, ranking, f"test/{prefix}")
         key = str(self.config.monitor).replace("val/", "test/", 1)
-        ours, theirs = (_per_target(metrics, key.removeprefix(f"test/{prefix}"), r) for r in (own, ranking))
-        same = torch.equal(own.users, ranking.users) and torch.equal(own.target, ranking.target)
-        if ours is None or theirs is None or not same or len(ours) < 2:
-            return values, None
-        return values, {"metric": key, **_interval(ours - theirs), "level": _LEVEL}
-
-
-def _interval(change: NDArray[np.float64]) -> dict[str, float]:
-    from scipy.special import stdtrit  # here, so that a run starts light
-
-    mean, error = change.mean(), change.std(ddof=1) / len(change) ** 0.5
-    reach = stdtrit(len(change) - 1, (1 + _LEVEL) / 2) * error
-    return {"mean": float(mean), "low": float(mean - reach), "high": float(mean + reach)}
+        found = difference(metrics, key.removeprefix(f"test/{prefix}"), own, ranking)
+        return values, None if found is None else {"metric": key, **found}
 
 
 def _keep(file: Path, ranking: Ranking) -> None:
@@ -130,31 +114,3 @@ def _keep(file: Path, ranking: Ranking) -> None:
         scratch.replace(file)
     except OSError:  # a full disk costs time the next time, and no result now
         scratch.unlink(missing_ok=True)
-
-
-def _alone(metric: Metric, ranking: Ranking) -> dict[str, float]:
-    # in this process only: the others of a distributed run do not take part
-    metric.sync_on_compute = metric._to_sync = False
-    metric.reset()
-    metric.update(ranking)
-    return {key: float(value) for key, value in metric.compute().items()}
-
-
-def _per_target(metrics: Mapping[str, Metric], key: str, ranking: Ranking) -> NDArray[np.float64] | None:
-    """(U,) values whose mean is the metric; None where it is no mean of a function of the rank."""
-    for metric in metrics.values():
-        whole = _alone(metric, ranking)
-        if key not in whole:
-            continue
-        last = max(getattr(metric, "top_k", [int(ranking.rank.max())])) + 1  # all ranks below the cut-offs count alike
-        rank, place = torch.unique(ranking.rank.clamp(max=last), return_inverse=True)
-        values = np.array([_alone(metric, _one(r))[key] for r in rank])[place.numpy()]
-        return values if np.isclose(values.mean(), whole[key], rtol=0, atol=1e-6) else None
-    return None
-
-
-def _one(rank: Tensor) -> Ranking:
-    rank = rank.view(1)
-    return Ranking(
-        torch.zeros_like(rank), torch.ones(1, 1, dtype=torch.long), torch.zeros(1, 1), torch.ones_like(rank), rank
-    )

@@ -18,8 +18,9 @@ from rec_lightning.contracts import Ranking
 from rec_lightning.metrics.hit_rate import HitRate
 from rec_lightning.metrics.ndcg import NDCG
 from rec_lightning.runtime.baseline_options import resolve_baselines
-from rec_lightning.runtime.beside import Beside, _per_target
+from rec_lightning.runtime.beside import Beside
 from rec_lightning.runtime.composition import compose
+from rec_lightning.runtime.paired import _per_target
 
 DATA = ["data=synthetic", "data.source.users=60", "data.source.items=30", "data.source.events_per_user=12"]
 MODEL = ["items=id", "tuning=full", "width=8", "max_length=6", "trainer.max_epochs=1", "logger=[]"]
