@@ -30,9 +30,11 @@ class KFold:
         fold: which one tests, 0..K - 1; the one after it (0 after the last) validates.
         of: what is drawn: ``events``, or ``users``, whose last event is the target and the earlier ones input.
         seed: equal seeds give equal folds, whatever ``fold`` is.
+        validation: share of the other folds that validates, in place of the next fold; None for that. With 5 folds and
+            little validation, four fifths train, as in most papers on ratings.
 
     Raises:
-        ValueError: fewer than 3 folds, or no such fold.
+        ValueError: fewer than 3 folds, no such fold, or a share out of range.
 
     Example:
         >>> events = pl.DataFrame({"item": range(6)})
@@ -44,6 +46,7 @@ class KFold:
     fold: int = 0
     of: Literal["events", "users"] = "events"
     seed: int = 0
+    validation: float | None = None
 
     def __post_init__(self) -> None:
         if self.folds < 3:
@@ -54,6 +57,10 @@ class KFold:
         if not 0 <= self.fold < self.folds:
             raise ValueError(
                 f"data.split.fold must be 0..folds - 1 ({self.folds - 1}), got {self.fold}. Set data.split.fold."
+            )
+        if self.validation is not None and not 0 < self.validation < 1:
+            raise ValueError(
+                f"data.split.validation must be between 0 and 1, both excluded, got {self.validation}. Set it, or null."
             )
 
     @property
@@ -72,6 +79,10 @@ class KFold:
             raise ValueError(
                 f"data.split.folds must be at most the number of {self.of} ({count}), got {self.folds}. Lower it."
             )
-        turn = (np.random.default_rng(self.seed).permutation(count) - self.fold) % self.folds
-        part = np.where(turn == 0, 2, turn == 1).astype(np.int8)
+        place = np.random.default_rng(self.seed).permutation(count)
+        turn = (place - self.fold) % self.folds
+        validates = turn == 1
+        if self.validation is not None:  # by chance again: what fell into the first rounds of the others
+            validates = (turn > 0) & (place < count * self.validation)
+        part = np.where(turn == 0, 2, validates).astype(np.int8)
         return part if self.of == "events" else ask_last(part, offsets)
