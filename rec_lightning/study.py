@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from rec_lightning.studies.entries import Comparison
     from rec_lightning.studies.job import Job
     from rec_lightning.studies.options import Options
+    from rec_lightning.studies.plan import Tracked
     from rec_lightning.studies.study import Study
 
 _LOG_WIDTH = 100  # what is no terminal has no width of its own
@@ -59,6 +61,8 @@ def run(words: list[str], only_report: bool = False) -> int:
         if options.seeds:
             study = study.with_seeds(options.seeds)
         tracked = Tracked(options.slug, check(study, options.overrides, shared))
+        if options.wandb_sweep:
+            return export_sweeps(study, options, console)
         prepare(options.folder)
 
     def make_jobs(rows: Study) -> list[Job]:
@@ -79,10 +83,42 @@ def run(words: list[str], only_report: bool = False) -> int:
     except KeyboardInterrupt:
         console.print("Stopped. The same line again keeps the runs that are complete and resumes those that ran.")
         return 130
+    if tracked.rows and not only_report:
+        tell_wandb(comparison, options, tracked, shared, console)
     if options.publish:
         with refusing():
             publish_source(options, console)
     return 1 if comparison.failures else 0
+
+
+def export_sweeps(study: Study, options: Options, console: Console) -> int:
+    """Writes the study's searches as sweeps of W&B and starts nothing; 0.
+
+    Raises:
+        ValueError: the study has nothing to search, or searches as W&B cannot.
+    """
+    from pathlib import Path
+
+    from rec_lightning.studies.wandb_sweep import write_sweeps
+
+    for path in write_sweeps(study, Path(options.wandb_sweep), options.overrides):
+        console.print(f"wandb sweep {path}", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def tell_wandb(
+    comparison: Comparison, options: Options, tracked: Tracked, shared: frozenset[str], console: Console
+) -> None:
+    """Logs table and pictures to W&B where a run is new, and says how to upload what is offline."""
+    from rec_lightning.studies.plan import row_overrides
+    from rec_lightning.studies.wandb_summary import log_summary, upload_command
+
+    line = next((one for one in comparison.lines if one.spec.name in tracked.rows), None)
+    if line is not None and not all(run.kept for one in comparison.lines for run in one.runs):
+        given = row_overrides(comparison.study, line.spec, options.overrides, shared)
+        log_summary(comparison, options.folder, tracked.group, resolve(line.spec.verb, given)["logger"])
+    if (command := upload_command(options.folder)) is not None:
+        console.print(f"upload to W&B: {command}", markup=False, highlight=False, soft_wrap=True)
 
 
 def publish_source(options: Options, console: Console) -> None:
@@ -140,7 +176,7 @@ def check(study: Study, overrides: Sequence[str], shared: frozenset[str]) -> fro
         except ValueError as error:
             raise ValueError(f"row {row.name!r}: {error}") from error
         key = repr((row.verb, sorted(flat(config).items()), repr(searched.get(row.parent))))
-        if {"group", "name"} <= set(config.get("logger") or ()):
+        if {"group", "name", "job_type"} <= set(config.get("logger") or ()):
             tracked.add(row.parent or row.name)
         if key in seen:
             raise ValueError(

@@ -32,6 +32,8 @@ def wandb(
     project: str = "rec_lightning",
     name: str | None = None,
     group: str | None = None,
+    job_type: str | None = None,
+    tags: Sequence[str] = (),
 ) -> WandbLogger:
     """Weights & Biases; files under ``run_dir/wandb``.
 
@@ -43,6 +45,8 @@ def wandb(
         project: of the W&B workspace.
         name: of the run; the directory's name by default.
         group: runs that belong together.
+        job_type: what the run is for.
+        tags: to find it by.
     """
     os.environ.setdefault("WANDB_SILENT", "true")
     place = Path(run_dir).resolve()
@@ -50,6 +54,8 @@ def wandb(
         project=project,
         name=name or place.name,
         group=group,
+        job_type=job_type,
+        tags=list(tags),
         id=run_id(run_dir),
         save_dir=str(place),
         offline=offline,

@@ -40,7 +40,7 @@ def compare(study: Study, entries: Sequence[Finished | Failure], overrides: Sequ
         else Missing(row, failed[row.name])
         for row in study.rows
     ]
-    return Comparison(study, tuple(_corrected(lines)), tuple(overrides))
+    return Comparison(study, tuple(_corrected(lines, study.correction)), tuple(overrides))
 
 
 def user_values(metric: str, runs: Sequence[Run]) -> NDArray[np.float64]:
@@ -58,13 +58,13 @@ def _line(
     if reference and reference is not runs:
         own, theirs = values[study.primary], user_values(study.primary, reference)
         versus = _difference(study, own, theirs)
-        evidence = weigh(own, theirs, versus, study.resamples, study.seed)
+        evidence = weigh(own, theirs, versus, study.resamples, study.seed, study.test)
     return Line(spec, runs, scores, spread, versus, evidence, failures)
 
 
-def _corrected(entries: Sequence[Line | Missing]) -> list[Line | Missing]:
+def _corrected(entries: Sequence[Line | Missing], correction: str) -> list[Line | Missing]:
     found = [entry.evidence for entry in entries if isinstance(entry, Line) and entry.evidence]
-    after = iter(corrected(found))
+    after = iter(corrected(found, correction))
     return [replace(e, evidence=next(after)) if isinstance(e, Line) and e.evidence else e for e in entries]
 
 

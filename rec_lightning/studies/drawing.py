@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL import Image
 
 # near-black, grey and light grey; values that no palette uses, so that they can be found again in an svg
 INK, MUTED, PALE = "#1f2329", "#6b7281", "#c9cdd4"
@@ -79,6 +80,15 @@ def write_figure(figure: Figure, stem: Path) -> tuple[Path, Path]:
     figure.savefig(png, dpi=200, facecolor="white")
     svg.write_text(_svg(figure, "white"), encoding="utf-8")
     return png, svg
+
+
+def bitmap(figure: Figure) -> Image.Image:
+    """The figure as a picture in memory, on white."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150, facecolor="white")
+    return Image.open(buffer)
 
 
 def inline_svg(figure: Figure, label: str) -> str:

@@ -11,15 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rec_lightning.studies.crossed import crossed_test
 from rec_lightning.studies.intervals import Interval
-from rec_lightning.studies.significance import benjamini_hochberg, effect_size, holm, sign_flip
+from rec_lightning.studies.significance import benjamini_hochberg, effect_size, holm
+from rec_lightning.studies.study import CORRECTIONS
+from rec_lightning.studies.testing import compare_pair
 
 # S seeds, U users
 
 ALPHA = 0.05
-SIGN_FLIP = "random sign flips over users"
-CROSSED = "Student's t with seeds and users as crossed sources of variance"
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Evidence:
         holm: p after Holm over all rows of the study.
         benjamini_hochberg: p after Benjamini and Hochberg over all rows of the study.
         comparisons: number of these rows.
+        correction: which of the two decides, ``holm`` or ``benjamini_hochberg``.
     """
 
     test: str
@@ -43,11 +43,22 @@ class Evidence:
     holm: float = 1.0
     benjamini_hochberg: float = 1.0
     comparisons: int = 1
+    correction: str = "holm"
+
+    @property
+    def adjusted(self) -> float:
+        """P after the correction that decides."""
+        return self.holm if self.correction == "holm" else self.benjamini_hochberg
+
+    @property
+    def corrected_by(self) -> str:
+        """Whose correction it is."""
+        return CORRECTIONS[self.correction]
 
     @property
     def supported(self) -> bool:
-        """Whether the difference holds at 5 % after Holm."""
-        return self.holm < ALPHA
+        """Whether the difference holds at 5 % after the correction."""
+        return self.adjusted < ALPHA
 
 
 def weigh(
@@ -56,6 +67,7 @@ def weigh(
     difference: Interval,
     resamples: int = 10_000,
     seed: int = 0,
+    test: str = "sign_flips",
 ) -> Evidence:
     """Tests one difference, still without correction.
 
@@ -65,19 +77,24 @@ def weigh(
         difference: with its interval.
         resamples: number of random sign flips, where both sides have one run.
         seed: of the flips.
+        test: which one.
     """
     per_user = values.mean(0) - reference.mean(0)  # (U,)
-    if len(values) == len(reference) == 1:
-        test, p = SIGN_FLIP, sign_flip(per_user, resamples, seed)
-    else:
-        test, p = CROSSED, crossed_test(values, reference)
+    name, p = compare_pair(values, reference, test, resamples, seed)
     base = float(reference.mean())
     relative = Interval(*(v / base for v in (difference.mean, difference.low, difference.high))) if base else None
-    return Evidence(test, p, effect_size(per_user), relative)
+    return Evidence(name, p, effect_size(per_user), relative)
 
 
-def corrected(evidence: Sequence[Evidence]) -> list[Evidence]:
-    """The same with p values corrected for their number."""
+def corrected(evidence: Sequence[Evidence], correction: str = "holm") -> list[Evidence]:
+    """The same with p values corrected for their number.
+
+    Args:
+        evidence: of all rows.
+        correction: which of the two decides.
+    """
     p_values = [item.p for item in evidence]
     both = zip(evidence, holm(p_values), benjamini_hochberg(p_values), strict=True)
-    return [replace(e, holm=h, benjamini_hochberg=b, comparisons=len(evidence)) for e, h, b in both]
+    return [
+        replace(e, holm=h, benjamini_hochberg=b, comparisons=len(evidence), correction=correction) for e, h, b in both
+    ]

@@ -9,6 +9,7 @@ from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.evidence import ALPHA, Evidence
 from rec_lightning.studies.formats import metric_label
 from rec_lightning.studies.intervals import Interval
+from rec_lightning.studies.study import CORRECTIONS
 
 
 def findings(comparison: Comparison) -> list[str]:
@@ -51,7 +52,7 @@ def _finding(comparison: Comparison, line: Line, evidence: Evidence) -> str:
 def _p(evidence: Evidence) -> str:
     if evidence.comparisons == 1:
         return p_text(evidence.p)
-    return f"{p_text(evidence.holm)} after Holm over {evidence.comparisons} comparisons"
+    return f"{p_text(evidence.adjusted)} after {evidence.corrected_by} over {evidence.comparisons} comparisons"
 
 
 def _ends(interval: Interval, unit: str) -> str:
@@ -62,12 +63,16 @@ def _number(value: float, unit: str, sign: str = "") -> str:
     return f"{100 * value:{sign}.1f}{unit}" if unit or abs(value) >= 0.1 else f"{value:{sign}.4f}"
 
 
+def _by(comparison: Comparison) -> str:
+    return CORRECTIONS[comparison.study.correction]
+
+
 def _reach(comparison: Comparison) -> str:
     lines = [line for line in comparison.lines if line.evidence]
     tests = sorted({line.evidence.test for line in lines if line.evidence})
     seeds = "" if any(len(line.runs) > 1 for line in lines) else ", and on training again with another seed"
     return (
-        f"Tests: {' or '.join(tests)}, two-sided, at {100 * ALPHA:.0f} % after Holm; differences as a share of the "
-        f"mean of {comparison.study.reference}. Differences between other pairs of rows are not tested, and nothing is "
+        f"Tests: {' or '.join(tests)}, two-sided, at {100 * ALPHA:.0f} % after {_by(comparison)}; differences as a "
+        f"share of the mean of {comparison.study.reference}. Differences between other pairs of rows are not tested, and nothing is "
         f"said on other data{seeds}."
     )

@@ -14,6 +14,7 @@ from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.evidence import ALPHA
 from rec_lightning.studies.formats import count, metric_label
 from rec_lightning.studies.pairs import winner
+from rec_lightning.studies.study import CORRECTIONS
 from rec_lightning.studies.wording import mark
 
 _SPECIAL = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -21,11 +22,12 @@ _SPECIAL = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\
             "<": r"\textless{}", ">": r"\textgreater{}"}  # fmt: skip
 
 
-def latex_table(comparison: Comparison) -> str:
+def latex_table(comparison: Comparison, differences: bool = False) -> str:
     """The table with its caption.
 
     Args:
         comparison: the study's outcome.
+        differences: whether a column holds the primary metric's difference to the reference.
     """
     metrics = comparison.study.metrics
     best = {metric: winner(comparison, metric) for metric in metrics}
@@ -33,10 +35,12 @@ def latex_table(comparison: Comparison) -> str:
     for entry in comparison.entries:
         if isinstance(entry, Line):
             cells = [_cell(entry, metric, best[metric] is entry, comparison.study.primary) for metric in metrics]
+            cells += [_difference(entry)] if differences else []
             rows.append([escape(entry.spec.name), *cells, escape(count(entry.row.manifest.trainable))])
         else:
-            rows.append([escape(entry.spec.name), *["--"] * (len(metrics) + 1)])
-    heads = ["", *(escape(metric_label(metric)) for metric in metrics), "trainable"]
+            rows.append([escape(entry.spec.name), *["--"] * (len(metrics) + 1 + differences)])
+    change = [f"$\\Delta$ {escape(metric_label(comparison.study.primary))}"] if differences else []
+    heads = ["", *(escape(metric_label(metric)) for metric in metrics), *change, "trainable"]
     body = "\n".join(f"{' & '.join(row)} \\\\" for row in rows)
     return (
         "\\begin{table}\n\\centering\n"
@@ -64,6 +68,18 @@ def _cell(line: Line, metric: str, best: bool, primary: str) -> str:
     return f"${text}{'^{*}' if metric == primary and mark(line) else ''}$"
 
 
+def _difference(line: Line) -> str:
+    if line.versus is None:
+        return "--"
+    sign = "-" if line.versus.mean < 0 else "+"
+    return f"${sign}{_short(abs(line.versus.mean))}${_relative(line)}"
+
+
+def _relative(line: Line) -> str:
+    relative = line.evidence.relative if line.evidence else None
+    return f" ({100 * relative.mean:+.1f}\\,\\%)" if relative else ""
+
+
 def _short(value: float) -> str:
     return f"{value:.4f}".removeprefix("0")
 
@@ -76,12 +92,13 @@ def _caption(comparison: Comparison) -> str:
         parts.append(f"Mean and standard deviation over {' or '.join(map(str, seeds))} seeds.")
     elif comparison.lines:
         parts.append("One run a row.")
+    by = CORRECTIONS[study.correction]
     tests = sorted({line.evidence.test for line in comparison.lines if line.evidence})
     if tests:
         rows = sum(line.evidence is not None for line in comparison.lines)
         parts.append(
             f"Star: differs from {study.reference} in {metric_label(study.primary)} ({' or '.join(tests)}, two-sided, "
-            f"{100 * ALPHA:.0f} % after Holm over {rows} rows)."
+            f"{100 * ALPHA:.0f} % after {by} over {rows} rows)."
         )
-    parts.append("Bold: better than every other row by the same test after Holm; no bold where that is not shown.")
+    parts.append(f"Bold: better than every other row by the same test after {by}; no bold where that is not shown.")
     return escape(" ".join(parts))

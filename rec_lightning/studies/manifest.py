@@ -122,6 +122,15 @@ def read_json(path: Path) -> Mapping[str, Any]:
     return content
 
 
+def read_energy(folder: Path) -> dict[str, float]:
+    """What the callback ``energy`` left: ``kwh`` and ``kg_co2e``; empty without it."""
+    path = folder / "energy.json"
+    if not path.is_file():
+        return {}
+    told = read_json(path)
+    return {key: float(told[key]) for key in ("kwh", "kg_co2e")}
+
+
 def _take(raw: Mapping[str, Any], dotted: str, path: Path) -> Any:
     value: Any = raw
     for key in dotted.split("."):

@@ -13,7 +13,7 @@ from pathlib import Path
 from rec_lightning.studies.launching import at_a_time
 
 _SETTING = "launch."
-_OWN = ("run_dir", "jobs", "seeds", "publish", "launch", "calibrate")
+_OWN = ("run_dir", "jobs", "seeds", "publish", "launch", "calibrate", "wandb_sweep")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Options:
         seeds: in place of the study's; empty where it keeps its own.
         publish: whether the outcome is written beside the study's file too.
         calibrate: whether a short run of each row comes first.
+        wandb_sweep: folder for sweeps of W&B, which are written in place of running; empty where the study runs.
         launch: where runs start.
         settings: of that place, by name without ``launch.``.
     """
@@ -39,6 +40,7 @@ class Options:
     seeds: tuple[int, ...] = ()
     publish: bool = False
     calibrate: bool = False
+    wandb_sweep: str = ""
     launch: str = "local"
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -80,6 +82,7 @@ def parse_options(words: Sequence[str]) -> Options:
         seeds=tuple(_whole("seeds", s) for s in (own["seeds"] or own["seed"] or [""])[0].strip("[]").split(",") if s),
         publish=_truth("publish", own["publish"][0]) if own["publish"] else False,
         calibrate=_truth("calibrate", own["calibrate"][0]) if own["calibrate"] else False,
+        wandb_sweep=own["wandb_sweep"][0].strip("'\"") if own["wandb_sweep"] else "",
         launch=launch,
         settings=_settings([word.removeprefix(_SETTING) for word in rest if word.startswith(_SETTING)]),
     )
@@ -100,7 +103,7 @@ def private_paths(options: Options) -> dict[str, str]:
 
 _EXAMPLES = {"run_dir": "run_dir=runs/demo", "jobs": "jobs=2", "seeds": "seeds=[42,1,2]", "seed": "seed=7",
              "publish": "publish=true", "launch": "launch=slurm",
-             "calibrate": "calibrate=true"}  # fmt: skip
+             "calibrate": "calibrate=true", "wandb_sweep": "wandb_sweep=sweeps"}  # fmt: skip
 
 
 def _settings(words: Sequence[str]) -> dict[str, str]:

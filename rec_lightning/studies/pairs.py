@@ -9,14 +9,13 @@ from __future__ import annotations
 from itertools import combinations
 
 from rec_lightning.studies.comparison import user_values
-from rec_lightning.studies.crossed import crossed_test
 from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.evidence import ALPHA
-from rec_lightning.studies.significance import holm, sign_flip
+from rec_lightning.studies.testing import adjust, compare_pair
 
 
 def winner(comparison: Comparison, metric: str) -> Line | None:
-    """The row that is better than each of the others after Holm; None where the best one is not.
+    """The row that is better than each of the others after the correction; None where the best one is not.
 
     Args:
         comparison: the study's outcome.
@@ -26,11 +25,12 @@ def winner(comparison: Comparison, metric: str) -> Line | None:
         return None
     best = max(comparison.lines, key=lambda line: line.scores[metric].mean)
     others = [line for line in comparison.lines if line is not best]
-    return best if max(holm([_p(comparison, best, other, metric) for other in others])) < ALPHA else None
+    p_values = [_p(comparison, best, other, metric) for other in others]
+    return best if max(adjust(p_values, comparison.study.correction)) < ALPHA else None
 
 
 def groups(comparison: Comparison, lines: list[Line], metric: str) -> list[tuple[int, int]]:
-    """Longest stretches of rows in which no two differ after Holm over all pairs.
+    """Longest stretches of rows in which no two differ after the correction over all pairs.
 
     Args:
         comparison: the study's outcome.
@@ -41,7 +41,7 @@ def groups(comparison: Comparison, lines: list[Line], metric: str) -> list[tuple
         First and last position of each stretch of at least two rows; none lies inside another.
     """
     pairs = list(combinations(range(len(lines)), 2))
-    adjusted = holm([_p(comparison, lines[a], lines[b], metric) for a, b in pairs])
+    adjusted = adjust([_p(comparison, lines[a], lines[b], metric) for a, b in pairs], comparison.study.correction)
     differ = {pair for pair, p in zip(pairs, adjusted, strict=True) if p < ALPHA}
     found: list[tuple[int, int]] = []
     for first in range(len(lines)):
@@ -55,6 +55,4 @@ def groups(comparison: Comparison, lines: list[Line], metric: str) -> list[tuple
 
 def _p(comparison: Comparison, a: Line, b: Line, metric: str) -> float:
     one, other = user_values(metric, a.runs), user_values(metric, b.runs)
-    if len(one) == len(other) == 1:
-        return sign_flip((one - other)[0], comparison.study.resamples, comparison.study.seed)
-    return crossed_test(one, other)
+    return compare_pair(one, other, comparison.study.test, comparison.study.resamples, comparison.study.seed)[1]

@@ -76,7 +76,12 @@ def _with_tracking(overrides: list[str], row: RowSpec, seed: int, tracked: Track
     if tracked is None or (row.parent or row.name) not in tracked.rows:
         return overrides
     given = {override_key(override) for override in overrides}
-    wanted = {"logger.group": tracked.group, "logger.name": f"{row.name}, seed {seed}"}
+    kind = "try" if row.parent else row.verb
+    wanted = {
+        "logger.group": tracked.group,
+        "logger.name": f"{row.name}, seed {seed}",
+        "logger.job_type": kind,
+    }
     own = [f"{key}={quoted(value)}" for key, value in wanted.items() if key not in given]
     return [*overrides[:-1], *own, overrides[-1]]
 

@@ -1,5 +1,5 @@
 """Writes a study's outcome into its folder: ``results.json``, ``table.md``, ``.tex`` and ``.csv``,
-``comparison.png`` and ``.svg``, ``report.html``.
+``comparison.png`` and ``.svg``, ``report.html``; and ``ablation.md`` and ``.tex`` where it has one.
 
 Relations: what is written comes from ``comparison``, ``figure`` and ``report``.
 """
@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rec_lightning.studies.ablation import ablation
 from rec_lightning.studies.drawing import write_figure
 from rec_lightning.studies.entries import LEVEL, Comparison, Failure, Line, Missing, Run
 from rec_lightning.studies.figure import comparison_figure
@@ -41,6 +42,9 @@ def publish(comparison: Comparison, folder: Path) -> Path:
         write_figure(comparison_figure(comparison), folder / "comparison")
     (folder / "table.md").write_text(markdown_table(comparison), encoding="utf-8")
     (folder / "table.tex").write_text(latex_table(comparison), encoding="utf-8")
+    if (parts := ablation(comparison)) is not None:
+        (folder / "ablation.md").write_text(markdown_table(parts), encoding="utf-8")
+        (folder / "ablation.tex").write_text(latex_table(parts, differences=True), encoding="utf-8")
     (folder / "table.csv").write_text(csv_table(comparison), encoding="utf-8")
     path = folder / "report.html"
     path.write_text(report_page(comparison), encoding="utf-8")

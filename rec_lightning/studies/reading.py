@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rec_lightning.studies.ablation import ablated
 from rec_lightning.studies.factors import combine, overrides_of, parse_factors
 from rec_lightning.studies.hunt import Hunt
 from rec_lightning.studies.study import DEFAULT_SEEDS, VERBS, Published, RowSpec, Study
@@ -41,12 +42,15 @@ def parse_study(content: object) -> Study:
     """
     fields = _mapping(content, "a study", {"title", "question", "protocol", "metrics", "primary"},
                       {"reference", "fixed", "common", "seeds", "resamples", "seed", "code",
-                       "rows", "factors", "exclude", "tune", "search", "sweep"})  # fmt: skip
+                       "rows", "factors", "exclude", "tune", "search", "sweep",
+                       "test", "correction", "ablation"})  # fmt: skip
     seeds = _seeds(fields.get("seeds", list(DEFAULT_SEEDS)), "seeds")
     common = _mapping(fields.get("common", {}), "common", set(), set(VERBS))
     content_of = [*(fields.get("rows") or ()), *_combinations(fields)]
     hunt = Hunt(fields, content_of)
     rows = tuple(_row(row, common, seeds, hunt) for row in content_of)
+    if "ablation" in fields:
+        rows += ablated(fields["ablation"], rows)
     return Study(
         title=str(fields["title"]),
         question=str(fields["question"]).strip(),
@@ -58,6 +62,8 @@ def parse_study(content: object) -> Study:
         fixed=_strings(fields.get("fixed", []), "fixed"),
         resamples=int(fields.get("resamples", Study.resamples)),
         seed=int(fields.get("seed", Study.seed)),
+        test=str(fields.get("test", Study.test)),
+        correction=str(fields.get("correction", Study.correction)),
         code=str(fields.get("code", Study.code)),
     )
 

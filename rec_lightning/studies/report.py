@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from rec_lightning.studies.critical import critical_figure
 from rec_lightning.studies.curves import curves_figure
@@ -24,6 +25,7 @@ from rec_lightning.studies.searched import search_figure
 from rec_lightning.studies.wording import (
     caution,
     cost,
+    energy,
     mark,
     peak,
     protocol,
@@ -34,6 +36,9 @@ from rec_lightning.studies.wording import (
     versus_label,
     wall,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def report_page(comparison: Comparison) -> str:
@@ -51,8 +56,6 @@ def report_page(comparison: Comparison) -> str:
     if told := findings(comparison):
         parts.append(section("What the evidence supports", *map(paragraph, told)))
     if comparison.lines:
-        label = f"{study.title}: means and 95 % intervals of {len(comparison.lines)} rows, as in the table"
-        parts.append(section("Picture", inline_svg(comparison_figure(comparison), label)))
         parts += _pictures(comparison)
     if tried := searched(comparison):
         parts.append(section("Chosen on validation", *map(paragraph, tried), *_searches(comparison)))
@@ -97,10 +100,16 @@ def _cells(comparison: Comparison, line: Line) -> list[Cell]:
     return [
         *cells,
         Cell(trainable, share, manifest.trainable),
-        Cell(time, f"cpu {seconds(fmean(run.row.manifest.cpu for run in line.runs))}", wall(line)),
+        Cell(time, _cpu(line), wall(line)),
         Cell(memory, "", peak(line)),
         Cell(NOTHING) if first is None else Cell(seconds(first), f"{pace:,.0f} / s" if pace else "", first),
     ]
+
+
+def _cpu(line: Line) -> str:
+    used = energy(line)
+    told = f", {1000 * used['kWh']:.2g} Wh" if used else ""
+    return f"cpu {seconds(fmean(run.row.manifest.cpu for run in line.runs))}{told}"
 
 
 def _runs(line: Line) -> str:
@@ -112,16 +121,30 @@ def _failed_cells(missing: Missing, columns: int) -> list[Cell]:
     return [Cell(missing.spec.name, missing.spec.verb, missing.spec.name), Cell("no result", style="bad"), *empty]
 
 
+def pictures(comparison: Comparison) -> dict[str, Figure]:
+    """Every picture that the study has what it needs for, by its heading; of at least one row with a result."""
+    drawn = {
+        "Picture": comparison_figure(comparison),
+        "By factor": levels_figure(comparison),
+        "Learning curves": curves_figure(comparison),
+        "Quality against cost": pareto_figure(comparison),
+        "Critical differences": critical_figure(comparison),
+    }
+    return {heading: figure for heading, figure in drawn.items() if figure is not None}
+
+
 def _pictures(comparison: Comparison) -> list[str]:
-    """Pictures that a study may not have what they need for."""
     metric = metric_label(comparison.study.primary)
-    drawn = (
-        ("By factor", levels_figure(comparison), f"{metric} by level of each factor"),
-        ("Learning curves", curves_figure(comparison), f"{metric} on the validation users by epoch"),
-        ("Quality against cost", pareto_figure(comparison), f"{metric} against parameters, time and memory"),
-        ("Critical differences", critical_figure(comparison), f"average rank of each row by {metric}"),
-    )
-    return [section(heading, inline_svg(figure, label)) for heading, figure, label in drawn if figure is not None]
+    labels = {
+        "Picture": f"{comparison.study.title}: means and 95 % intervals of {len(comparison.lines)} rows, as in the "
+        "table",
+        "By factor": f"{metric} by level of each factor",
+        "Learning curves": f"{metric} on the validation users by epoch",
+        "Quality against cost": f"{metric} against parameters, time and memory",
+        "Critical differences": f"average rank of each row by {metric}",
+    }
+    drawn = pictures(comparison).items()
+    return [section(heading, inline_svg(figure, labels[heading])) for heading, figure in drawn]
 
 
 def _searches(comparison: Comparison) -> list[str]:

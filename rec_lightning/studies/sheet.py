@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import csv
 import io
+from statistics import fmean
 
 from rec_lightning.studies.entries import Comparison, Line
-from rec_lightning.studies.wording import peak, wall
+from rec_lightning.studies.wording import energy, peak, wall
 
 
 def csv_table(comparison: Comparison) -> str:
@@ -19,12 +20,17 @@ def csv_table(comparison: Comparison) -> str:
         comparison: the study's outcome.
     """
     buffer = io.StringIO()
-    rows = [{"row": e.spec.name, **(_cells(comparison, e) if isinstance(e, Line) else {})} for e in comparison.entries]
-    heads = list(dict.fromkeys(key for row in rows for key in row))
+    heads, rows = sheet(comparison)
     writer = csv.DictWriter(buffer, heads, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
+
+
+def sheet(comparison: Comparison) -> tuple[list[str], list[dict[str, object]]]:
+    """The heads, and each row's cells by head; a row without a result has its name alone."""
+    rows = [{"row": e.spec.name, **(_cells(comparison, e) if isinstance(e, Line) else {})} for e in comparison.entries]
+    return list(dict.fromkeys(key for row in rows for key in row)), rows
 
 
 def _cells(comparison: Comparison, line: Line) -> dict[str, object]:
@@ -43,5 +49,7 @@ def _cells(comparison: Comparison, line: Line) -> dict[str, object]:
         "trainable": manifest.trainable,
         "parameters": manifest.total,
         "wall seconds": wall(line),
+        "cpu seconds": fmean(run.row.manifest.cpu for run in line.runs),
         "peak memory MB": peak(line),
+        **energy(line),
     }

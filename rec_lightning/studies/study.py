@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from rec_lightning.studies.ranges import Sweep
 
+TESTS = ("sign_flips", "t", "wilcoxon")
+CORRECTIONS = {"holm": "Holm", "benjamini_hochberg": "Benjamini and Hochberg"}  # and as a sentence says them
 CODE_POLICIES = ("any", "version", "commit")
 VERBS = ("train", "baseline")
 DEFAULT_SEEDS = (42,)
@@ -68,6 +70,7 @@ class RowSpec:
         sweep: search over ranges before the row runs, in place of the grid.
         importance: of each searched key for the metric on validation; the shares add up to 1.
         hopeless: why it cannot run, where its search found nothing to run; empty for a row that can.
+        without: the part of the ablation that it lacks; empty for any other row.
         last: overrides that nothing given beside the study takes the place of.
         parent: name of the row for which this one is a try; empty for a row of the table.
     """
@@ -85,6 +88,7 @@ class RowSpec:
     sweep: Sweep | None = None
     importance: Mapping[str, float] = field(default_factory=dict)
     hopeless: str = ""
+    without: str = ""
     last: tuple[str, ...] = ()
     parent: str = ""
 
@@ -118,6 +122,8 @@ class Study:
         fixed: keys in which the rows differ by design, so that no override beside the study may set them for all.
         resamples: of the bootstrap.
         seed: of the bootstrap.
+        test: of the difference to the reference: ``sign_flips``, ``t`` or ``wilcoxon``.
+        correction: for several rows: ``holm`` or ``benjamini_hochberg``.
         code: which complete runs are kept: of ``any`` code, or of the same ``version`` or ``commit``.
     """
 
@@ -131,6 +137,8 @@ class Study:
     fixed: tuple[str, ...] = ()
     resamples: int = 10_000
     seed: int = 0
+    test: str = "sign_flips"
+    correction: str = "holm"
     code: str = "any"
 
     def __post_init__(self) -> None:
@@ -142,8 +150,10 @@ class Study:
             raise ValueError(f"each row needs a folder name of its own, got {slugs} from {names}. Rename a row.")
         if self.primary not in self.metrics:
             raise ValueError(f"primary must be one of metrics {list(self.metrics)}, got {self.primary!r}.")
-        if self.code not in CODE_POLICIES:
-            raise ValueError(f"code must be one of {list(CODE_POLICIES)}, got {self.code!r}.")
+        choices = (("code", CODE_POLICIES), ("test", TESTS), ("correction", CORRECTIONS))
+        for name, known in choices:
+            if (value := getattr(self, name)) not in known:
+                raise ValueError(f"{name} must be one of {list(known)}, got {value!r}.")
         for row in self.rows:
             _check_row(row, self.metrics)
         if self.reference is not None and self.reference not in names:

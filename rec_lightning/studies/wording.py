@@ -12,7 +12,8 @@ from statistics import fmean
 
 from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import count, memory, metric_label, percent, seconds
-from rec_lightning.studies.study import RowSpec, Trial
+from rec_lightning.studies.manifest import read_energy
+from rec_lightning.studies.study import CORRECTIONS, RowSpec, Trial
 
 _TOLD = 12  # tries that a sentence names
 
@@ -122,7 +123,8 @@ def _trial(trial: Trial) -> str:
 
 def _correction(comparison: Comparison) -> str:
     if any(line.evidence for line in comparison.lines):
-        return "A star marks a difference that holds at 5 % after Holm's correction over all rows."
+        by = CORRECTIONS[comparison.study.correction]
+        return f"A star marks a difference that holds at 5 % after {by}'s correction over all rows."
     return "Several rows are compared without a test."
 
 
@@ -145,6 +147,14 @@ def wall(line: Line) -> float:
 def peak(line: Line) -> float:
     """Largest memory of the row's runs, in MB."""
     return max(run.row.manifest.peak_memory_mb for run in line.runs)
+
+
+def energy(line: Line) -> dict[str, float]:
+    """Mean kWh and kg of CO2-equivalent of the row's runs; empty where a run did not measure them."""
+    told = [read_energy(run.row.folder) for run in line.runs]
+    if not all(told):
+        return {}
+    return {head: fmean(one[key] for one in told) for head, key in (("kWh", "kwh"), ("kg CO2e", "kg_co2e"))}
 
 
 def published_cell(line: Line, metric: str) -> tuple[str, str]:

@@ -44,7 +44,7 @@ def test_what_is_short_stays_short_whatever_is_given_beside() -> None:
         "rows": [{"name": "A", "verb": "train"}, {"name": "B", "verb": "train"}, {"name": "C", "verb": "baseline"},
                  {"name": "D", "verb": "train", "search": {"width": [4, 8]}}],
     })  # fmt: skip
-    assert calibrations(study, frozenset("abd")) is None
+    assert calibrations(study, frozenset({"a", "b", "d"})) is None
     short = calibrations(study, frozenset("b"))
     assert short is not None
     assert [row.name for row in short.rows] == ["A, calibration", "D, calibration"]

@@ -10,11 +10,11 @@ import pytest
 from rec_lightning.studies.comparison import compare, user_values
 from rec_lightning.studies.crossed import crossed_test
 from rec_lightning.studies.entries import Comparison, Failure, Finished, Run
-from rec_lightning.studies.evidence import CROSSED, SIGN_FLIP
 from rec_lightning.studies.findings import findings
 from rec_lightning.studies.rows import read_row
 from rec_lightning.studies.significance import effect_size, holm, sign_flip
 from rec_lightning.studies.study import Study
+from rec_lightning.studies.testing import CROSSED, SIGN_FLIP
 from rec_lightning.studies.wording import caution
 
 WriteRun = Callable[..., Path]

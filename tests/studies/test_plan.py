@@ -62,6 +62,7 @@ def test_runs_are_grouped_and_named_for_wandb(study: Study) -> None:
     tracked = Tracked("toy", frozenset({"SASRec, ids + <text>"}))
     jobs = jobs_of(study, Path("f"), command=lambda verb, overrides: [verb, *overrides], tracked=tracked)
     assert not any("logger" in word for word in jobs[0].command)
-    assert jobs[2].command[-3:-1] == ("logger.group=toy", "logger.name='SASRec, ids + <text>, seed 42'")
+    own_words = ("logger.group=toy", "logger.name='SASRec, ids + <text>, seed 42'", "logger.job_type=train")
+    assert jobs[2].command[-4:-1] == own_words
     own = jobs_of(study, Path("f"), ["logger.group=mine"], command=lambda verb, given: [verb, *given], tracked=tracked)
     assert [word for word in own[2].command if word.startswith("logger.group")] == ["logger.group=mine"]
