@@ -73,6 +73,6 @@ def _reach(comparison: Comparison) -> str:
     seeds = "" if any(len(line.runs) > 1 for line in lines) else ", and on training again with another seed"
     return (
         f"Tests: {' or '.join(tests)}, two-sided, at {100 * ALPHA:.0f} % after {_by(comparison)}; differences as a "
-        f"share of the mean of {comparison.study.reference}. Differences between other pairs of rows are not tested, and nothing is "
-        f"said on other data{seeds}."
+        f"share of the mean of {comparison.study.reference}. Differences between other pairs of rows are not tested, "
+        f"and nothing is said on other data{seeds}."
     )
