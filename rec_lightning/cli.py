@@ -33,6 +33,7 @@ VERBS = {
     "recommend": "rec_lightning.recommend",
     "similar": "rec_lightning.similar",
     "compare": "rec_lightning.compare",
+    "explain": "rec_lightning.explain",
     "forget": "rec_lightning.forget",
 }
 

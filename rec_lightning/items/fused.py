@@ -91,6 +91,27 @@ class FusedItems(nn.Module):
         """(M,) -> (M, D)."""
         return self._fuse([self._part(name).vectors(items) for name in self.parts])
 
+    @property
+    def reader(self) -> nn.Module | None:
+        """The part that reads texts; None without one."""
+        return next((part for part in self.parts.values() if hasattr(part, "read")), None)
+
+    def read(self, items: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        """What the vectors would be if these were the texts' tokens: (n,), (n, T), (n, T) -> (n, D).
+
+        Raises:
+            ValueError: no part reads texts, or more than one does.
+        """
+        reads = [name for name, part in self.parts.items() if hasattr(part, "read")]
+        if len(reads) != 1:
+            raise ValueError(f"words can be weighed where one part of the items reads texts, got {reads}. Set run.")
+        return self._fuse(
+            [
+                part.read(items, ids, mask) if name in reads else part.vectors(items)  # type: ignore[operator]
+                for name, part in self.parts.items()
+            ]
+        )
+
     def table(self) -> Tensor:
         """(N + 1, D)."""
         return self._fuse([self._part(name).table() for name in self.parts])

@@ -151,6 +151,14 @@ class TextItems(nn.Module):
         """(M,) -> (M, D); the padding gives zeros."""
         return self._project(self.pooled(items)) * (items > 0).unsqueeze(1)
 
+    def read(self, items: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        """What the vectors would be if these were the texts' tokens: (n,), (n, T), (n, T) -> (n, D).
+
+        Nothing is taken from a cache, so an encoder with a network beside it cannot read so.
+        """
+        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return self._project(self._pool(states, mask).to(self.projection.weight.dtype))
+
     def table(self) -> Tensor:
         """(N + 1, D); in training, all but ``fresh`` rows come from the bank."""
         return nn.functional.pad(self._project(self._pooled_table()[1:]), (0, 0, 1, 0))

@@ -12,6 +12,10 @@ import polars as pl
 import pytest
 
 from rec_lightning.cli import main
+from rec_lightning.runtime.refusal import Refusal
+from rec_lightning.use.history_file import HistoryFile
+from rec_lightning.use.ids import Ids
+from rec_lightning.use.new_items import read_new_items
 from tests.members import members
 
 Finish = Callable[..., Path]
@@ -220,23 +224,17 @@ def test_new_items_are_refused_by_models_of_ids(
     [
         ("item,title\ni3,alpha\n", "new_items must be new to the run, and 1 of 1 in "),
         ("item,title\na,x\na,y\n", "has a twice. Mend it."),
-        ("item,colour\na,x\n", "shares no column but item with the run's item table (item, "),
+        ("item,colour\na,x\n", "shares no column but item with the run's item table \\(item, title, year, genres\\)."),
         ("item,year\na,soon\n", "the column year of "),
         ("id,title\na,x\n", "new_items needs the columns item, and item is not among those of "),
         ("item,title\n", "new_items must have rows, and "),
     ],
 )
-def test_tables_of_new_items_that_are_refused(
-    content: str,
-    text: str,
-    finish: Finish,
-    items_of: Callable[[str], list[str]],
-    ask: Callable[..., Any],
-    tmp_path: Path,
-) -> None:
+def test_tables_of_new_items_that_are_refused(content: str, text: str, tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text(content)
-    _, told = ask(finish(*items_of("text"), "tuning=full"), f"new_items={tmp_path}/new.csv")
-    assert text in told
+    known = pl.DataFrame({"item": ["i3"], "title": ["a"], "year": [1990], "genres": [["war"]]})
+    with pytest.raises(ValueError, match=text):
+        read_new_items(str(tmp_path / "new.csv"), known)
 
 
 def test_the_three_formats_hold_the_same(finish: Finish, ask: Callable[..., Any], tmp_path: Path) -> None:
@@ -299,11 +297,19 @@ def test_refused(options: list[str], text: str, finish: Finish, ask: Callable[..
         ),
     ],
 )
-def test_histories_that_are_refused(
-    name: str, content: str, text: str, finish: Finish, ask: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_histories_that_are_refused(name: str, content: str, text: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
-    assert text in ask(finish(*ID), f"history={tmp_path / name}")[1]
+    items, people = (Ids(pl.Series([f"{what}1"]), what, "skip") for what in ("item", "user"))
+    with pytest.raises(Refusal) as told:
+        list(HistoryFile(str(tmp_path / name)).read(items, people))
+    assert text in str(told.value)
+
+
+def test_nothing_is_left_of_a_file_that_was_not_made_to_its_end(
+    finish: Finish, ask: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "h.jsonl").write_text('{"user": "a", "items": ["i1"]}\nno json\n')
+    assert "line 2 of history is no JSON" in ask(finish(*ID), f"history={tmp_path}/h.jsonl")[1]
     assert not (tmp_path / "lists.jsonl").exists()
     assert not list(tmp_path.glob(".lists*"))
 
