@@ -1,7 +1,7 @@
 # make demo    sets up .venv and runs the main job;  make demo DEMO="trainer.max_epochs=1"  passes overrides on
 # make test    sets up .venv and runs every check and every test
 # make check   format, lint, types, doors, spelling
-# make bench   start-up, data, losses, tuning, ranking; beside peers where REC_PEER_VENVS and REC_PEER_SCRIPTS name them
+# make bench   start-up, data, losses, tuning, ranking, re-ranking, metrics; beside peers where REC_PEER_VENVS and REC_PEER_SCRIPTS name them
 # another interpreter: make PYTHON=python3.12 ...
 
 PYTHON ?= python3
@@ -33,6 +33,8 @@ bench: .venv/.installed
 	$(BIN)/python tests/benchmarks/bench_losses.py
 	$(BIN)/python tests/benchmarks/bench_tuning.py
 	$(BIN)/python tests/benchmarks/bench_ranking.py
+	$(BIN)/python tests/benchmarks/bench_rerank.py
+	$(BIN)/python tests/benchmarks/bench_metrics.py
 	$(BIN)/python tests/benchmarks/bench_peers.py
 
 # torch first: the rest then settles on the build that is there

@@ -107,10 +107,9 @@ def rehearse(config: DictConfig, data: RecData) -> None:
             f"monitor must be a metric of validation ({', '.join(watched)}), got {config.monitor!r}. "
             "Set monitor, or metrics.top_k."
         )
-    if watched[config.monitor] != config.monitor_mode:
-        raise ValueError(
-            f"monitor_mode must be {watched[config.monitor]} for {config.monitor}, got {config.monitor_mode!r}. Set it."
-        )
+    mode = config.get("monitor_mode", "max")  # a run of before there was a choice has none
+    if watched[config.monitor] != mode:
+        raise ValueError(f"monitor_mode must be {watched[config.monitor]} for {config.monitor}, got {mode!r}. Set it.")
 
 
 def count_parameters(task: LightningModule) -> dict[str, int]:
