@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from hydra.utils import instantiate
 from torch import Tensor
 
 from rec_lightning.contracts import Batch, Catalog, Ranking
 from rec_lightning.ranking.rerank.dpp import DPP
 from rec_lightning.ranking.reranked import rerank
-from tests.members import member, members
-from tests.ranking.rerank.test_rerank import GIVEN
+from rec_lightning.runtime.composition import compose, conf_dir
 
 ITEMS, WIDTH, SEEN = 12_000, 64, 60
 
@@ -70,7 +70,8 @@ def seconds(work: Any) -> float:
 
 def every(users: int) -> None:
     catalog, (ranking, batch, vectors) = catalogue(), problem(users, 100)
-    parts = {c: member("rerank", c, *GIVEN.get(c, []))(catalog=catalog) for c in members("rerank") if c != "none"}
+    choices = sorted(file.stem for file in (conf_dir() / "rerank").glob("*.yaml") if file.stem != "none")
+    parts = {choice: instantiate(compose("train", _options(choice)).rerank)(catalog=catalog) for choice in choices}
     best = dict.fromkeys(parts, float("inf"))
     for _ in range(3):
         for name, part in parts.items():
@@ -78,6 +79,11 @@ def every(users: int) -> None:
             best[name] = min(best[name], took)
     for name, took in best.items():
         print(f"{name:14}{users / took:10,.0f} users / CPU s, 20 of 100")
+
+
+def _options(choice: str) -> list[str]:
+    rules = ["rerank.by=year", "rerank.most=2"] if choice == "constraints" else []
+    return [f"rerank={choice}", *rules]
 
 
 def dpp(users: int) -> None:
