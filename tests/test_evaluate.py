@@ -161,3 +161,12 @@ def test_a_finished_run_re_ranked(runs: Path, evaluate: Callable[..., int], caps
     capsys.readouterr()
     assert evaluate("fitted", "rerank=mmr", *few, "name=no-vectors") == 2
     assert "rerank=MMR compares items by the model's vectors, and this model has scores only" in capsys.readouterr().err
+
+
+def test_a_training_re_ranks_as_an_evaluation_does(runs: Path, evaluate: Callable[..., int]) -> None:
+    options = ["ranking.k=10", "rerank=mmr", "rerank.weight=0.9", "rerank.candidates=20"]
+    assert evaluate("trained", *options, "name=after") == 0
+    assert main(["train", *SMALL, *MODEL, *options, "compare=[]", f"run_dir={runs}/re-ranked"]) == 0
+    own, after = runs / "re-ranked", runs / "trained/evaluations/after"
+    assert pl.read_parquet(own / "rankings.parquet").equals(pl.read_parquet(after / "rankings.parquet"))
+    assert {k: v for k, v in told(own).items() if "test/" in k} == pytest.approx(told(after), abs=1e-6)
