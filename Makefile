@@ -1,6 +1,7 @@
 # make demo    sets up .venv and runs the main job;  make demo DEMO="trainer.max_epochs=1"  passes overrides on
 # make test    sets up .venv and runs every check and every test
-# make check   format, lint, types, doors, spelling
+# make check   format, lint, types, doors, spelling, the README's result tables
+# make tables  writes the README's result tables from experiments/*/results.json
 # make bench   start-up, data, losses, tuning, ranking, metrics; beside peers where REC_PEER_VENVS and REC_PEER_SCRIPTS name them
 # another interpreter: make PYTHON=python3.12 ...
 
@@ -9,7 +10,7 @@ BIN := .venv/bin
 DEMO ?=
 PYTEST ?= -n 2 --dist loadfile -m "not gpu and not cluster" --durations 15
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check tables bench clean
 
 demo: .venv/.installed
 	$(BIN)/rec-lightning demo $(DEMO)
@@ -23,6 +24,10 @@ check: .venv/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/python -m rec_lightning.studies.readme_tables --check
+
+tables: .venv/.installed
+	$(BIN)/python -m rec_lightning.studies.readme_tables
 
 bench: SHELL := /bin/bash
 bench: .venv/.installed
