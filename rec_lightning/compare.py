@@ -52,7 +52,7 @@ def _show(comparison: Comparison) -> None:
         console = Console(width=100)
     console.print(result_table(comparison))
     for sentence in findings(comparison):
-        console.print(f"\n{sentence}", markup=False, highlight=False)
+        console.print(f"\n{sentence}", markup=False, highlight=False, soft_wrap=True)
     for line in comparison.lines:
         if line.evidence:
             effect = f"{line.evidence.effect:+.3f} standard deviations of the users' differences"

@@ -14,6 +14,7 @@ from rec_lightning.use.explanation import Explained, Parts
 
 _SHOWN = 10  # past items on the terminal
 _ROUGH = 0.05  # share of the change that may be left
+_CONFIRMED = 0.3  # least correlation with deletion; below, the order is told with a doubt
 
 
 def text_of(found: Explained) -> str:
@@ -62,7 +63,8 @@ def _trust(parts: Parts) -> str:
     told += " (rough: raise steps)" if rough else ""
     if moved.agreement is None:
         return f"{told}; too few parts to compare with deletion."
-    return f"{told}; Spearman's correlation with deletion {moved.agreement:+.2f}."
+    doubt = "" if moved.agreement >= _CONFIRMED else ": deletion does not confirm this order"
+    return f"{told}; Spearman's correlation with deletion {moved.agreement:+.2f}{doubt}."
 
 
 def _table(parts: Parts) -> str:

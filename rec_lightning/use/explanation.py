@@ -26,6 +26,7 @@ from rec_lightning.use.ids import Ids
 from rec_lightning.use.lists_file import title_column
 from rec_lightning.use.model import Model
 from rec_lightning.use.named import find_item
+from rec_lightning.use.progress import Bar
 from rec_lightning.use.scorer import Scorer
 from rec_lightning.use.words import embedding_of, words_of
 
@@ -176,7 +177,13 @@ class Explanation:
 
     def _texts(self, scorer: Scorer, reader: Any, past: Moved) -> list[Parts]:
         most = np.argsort(-np.abs(past.moved), kind="stable")[: self.config.texts]
-        return [found for slot in (None, *map(int, most)) if (found := self._words(scorer, reader, slot)) is not None]
+        texts = list[Parts]()
+        with Bar("texts", 1 + len(most)) as bar:
+            for slot in (None, *map(int, most)):
+                found = self._words(scorer, reader, slot)
+                texts += [found] if found is not None else []
+                bar.advance(1)
+        return texts
 
     def _words(self, scorer: Scorer, reader: Any, slot: int | None) -> Parts | None:
         item = self.item if slot is None else int(scorer.history[slot])

@@ -15,7 +15,7 @@ from torch import nn
 from rec_lightning.cli import main
 from rec_lightning.use.attribution import Moved, of_tokens, of_vectors
 from rec_lightning.use.explained_page import page_of, text_of
-from rec_lightning.use.explanation import Explained, Explanation
+from rec_lightning.use.explanation import Explained, Explanation, Parts
 from tests.members import members
 from tests.use.conftest import composed
 
@@ -111,6 +111,17 @@ def test_text_and_page(finish: Finish, items_of: Callable[[str], list[str]]) -> 
     assert not re.search(r"(src|href)=", html)  # nothing is fetched
     for name in found.history.names:
         assert name in html
+
+
+@pytest.mark.parametrize(
+    ("dropped", "told"), [([3.0, 2.0, 1.0], "-1.00: deletion does not"), ([1.0, 2.0, 3.0], "+1.00.")]
+)
+def test_an_order_that_deletion_does_not_confirm_is_told_with_a_doubt(dropped: list[float], told: str) -> None:
+    moved = Moved(np.array([1.0, 2.0, 3.0]), np.array(dropped), 7.0)
+    found = Explained("ann", "i1", 1.0, 1, Parts("past items", ["a", "b", "c"], moved), [])
+    for text in (text_of(found), page_of(found)):
+        assert f"Spearman's correlation with deletion {told}".replace("'", "&#x27;" if "<" in text else "'") in text
+        assert "The parts add up to +6.0000 of +7.0000 (rough: raise steps)" in text
 
 
 def test_the_front_door(finish: Finish, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
