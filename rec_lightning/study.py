@@ -171,6 +171,11 @@ def check(study: Study, overrides: Sequence[str], shared: frozenset[str]) -> fro
     for row in chain.from_iterable(tries(r) if r.tune else corners(r) if r.sweep else [r] for r in study.rows):
         try:
             config = resolve(row.verb, row_overrides(study, row, overrides, shared))
+            if config.get("label"):
+                raise ValueError(
+                    "a study compares runs that rank, and task scores labels. Leave the row out; "
+                    "rec_lightning.studies.scored compares runs of scoring."
+                )
             for metric in study.metrics:
                 check_metric(metric, config.get("top_k", []))
         except ValueError as error:

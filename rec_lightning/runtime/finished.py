@@ -41,7 +41,7 @@ def read_finished(folder: Path) -> Finished:
     """Reads the configuration and the manifest of a run.
 
     Raises:
-        ValueError: no run of ``train`` or ``baseline``, or one that has not ended.
+        ValueError: no run of ``train`` or ``baseline``, one that has not ended, or one that scored labels.
     """
     files = folder / "config.yaml", folder / "manifest.json"
     manifest = json.loads(files[1].read_text()) if all(f.is_file() for f in files) else {}
@@ -52,6 +52,11 @@ def read_finished(folder: Path) -> Finished:
         )
     config = OmegaConf.load(files[0])
     assert isinstance(config, DictConfig)
+    if config.get("label"):
+        raise ValueError(
+            f"run must be one that ranks, and {folder} scored labels: what it measured is in metrics.json and "
+            "predictions.parquet there. Set another run."
+        )
     return Finished(folder, config, manifest)
 
 

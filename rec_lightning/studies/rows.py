@@ -68,6 +68,11 @@ def read_row(folder: Path, metrics: Sequence[str]) -> Row:
 
 
 def _rankings(path: Path) -> pl.DataFrame:
+    if not path.is_file() and path.with_name("predictions.parquet").is_file():
+        raise ValueError(
+            f"{path.parent}: must be a run that ranks, and it scored labels. Leave it out; "
+            "rec_lightning.studies.scored compares such runs."
+        )
     if not path.is_file():
         raise ValueError(f"{path.parent}: a complete run holds {path.name}, got none. Run it again.")
     try:

@@ -12,6 +12,7 @@ import torch
 from polars.testing import assert_frame_equal
 
 from rec_lightning.cli import main
+from rec_lightning.studies.rows import read_row
 
 SMALL = (
     "data=synthetic data.source.users=40 data.source.items=30 data.source.tastes=4 data.source.events_per_user=12 "
@@ -87,6 +88,28 @@ def test_classes_are_scored_from_words(cache: Path, tmp_path: Path) -> None:
     found = pl.read_parquet(tmp_path / "run" / "predictions.parquet")
     assert found["prediction"].list.len().unique().to_list() == [2]
     assert found["prediction"].list.sum().to_list() == pytest.approx([1.0] * 20)
+
+
+@pytest.mark.parametrize("line", ["evaluate run={}", "recommend run={}", "reproduce {}"])
+def test_verbs_of_rankings_refuse_a_run_of_scoring(
+    line: str, uninterrupted: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = uninterrupted["scoring"]
+    assert main(line.format(folder).split()) == 2
+    assert f"run must be one that ranks, and {folder} scored labels" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="must be a run that ranks, and it scored labels"):
+        read_row(folder, ["ndcg@10"])
+
+
+def test_a_study_refuses_rows_that_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(
+        "title: t\nquestion: q\nprotocol: p\nmetrics: [ndcg@10]\nprimary: ndcg@10\nreference: a\n"
+        "rows:\n  - {name: a, verb: train, overrides: [task=scoring, data=synthetic, items=id, tuning=full]}\n"
+        "  - {name: b, verb: baseline, overrides: [baseline=popularity, data=synthetic]}\n"
+    )
+    assert main(["study", str(file), f"run_dir={tmp_path / 'runs'}"]) == 2
+    assert "row 'a': a study compares runs that rank, and task scores labels" in capsys.readouterr().err
 
 
 def test_labels_that_do_not_fit_end_before_training(
