@@ -46,7 +46,7 @@ class Examples:
         self.feedback = known.of(labels)
         self.item, self.label = sequences.items[self.event], labels[self.event]
         self.moment = None if sequences.timestamp is None else sequences.timestamp[self.event]
-        self.unseen = Unseen(sequences) if drawn else None
+        self.unseen = Unseen(sequences, role) if drawn else None
 
     def __len__(self) -> int:
         return len(self.event)
@@ -134,18 +134,17 @@ class TrainExamples:
 
 
 class EvalExamples:
-    """Batches of every example of a role in order; what is drawn beside one depends on the seed alone.
+    """Batches of every example of a role in order; what is drawn beside one is the same in every run.
 
     Args:
         examples: of validation or test.
         batch_size: rows a batch.
-        seed: of what is drawn.
         rank: this process. Processes get disjoint rows, and together each row once.
         world: number of processes.
     """
 
-    def __init__(self, examples: Examples, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
-        self.examples, self.batch_size, self.seed = examples, batch_size, seed
+    def __init__(self, examples: Examples, batch_size: int, rank: int = 0, world: int = 1) -> None:
+        self.examples, self.batch_size = examples, batch_size
         self.rows = np.arange(rank, len(examples), world)
 
     def __len__(self) -> int:
@@ -153,4 +152,4 @@ class EvalExamples:
 
     def __iter__(self) -> Iterator[Batch]:
         for first in range(0, len(self.rows), self.batch_size):
-            yield self.examples.gather(self.rows[first : first + self.batch_size], self.seed)
+            yield self.examples.gather(self.rows[first : first + self.batch_size], key=0)

@@ -273,7 +273,7 @@ class RecData:
     def _evaluation(self, role: int) -> Iterable[Batch]:
         rank, world = _process()
         if self._labelled is not None:
-            return EvalExamples(self._examples(self._labelled, role), self.eval_batch_size, self.seed, rank, world)
+            return EvalExamples(self._examples(self._labelled, role), self.eval_batch_size, rank, world)
         return EvalBatches(self._events(), role, self.max_length, self.eval_batch_size, rank, world, self.inputs)
 
 

@@ -21,16 +21,19 @@ class Unseen:
     """Draws items.
 
     Args:
-        sequences: all events; one of any role makes an item seen.
+        sequences: all events.
+        last: highest role whose events make an item seen, and those in no part (3) do. Training must not know which
+            items will come up later, and that they are never drawn would tell it.
 
     Raises:
         ValueError: a user has events with every item.
     """
 
-    def __init__(self, sequences: Sequences) -> None:
+    def __init__(self, sequences: Sequences, last: int) -> None:
         self.size = int(sequences.items.max())
         user = np.repeat(np.arange(len(sequences.users)), np.diff(sequences.offsets))
-        self.pairs = np.unique(user * (self.size + 1) + sequences.items)
+        met = (sequences.role <= last) | (sequences.role == 3)
+        self.pairs = np.unique((user * (self.size + 1) + sequences.items)[met])
         most = int(np.bincount(self.pairs // (self.size + 1)).max())
         if most >= self.size:
             raise ValueError(

@@ -29,7 +29,7 @@ def test_each_labelled_event_once_after_exactly_what_came_before(
     found = []
     for rank in range(world):
         examples = Examples(data, labels, role, max_length, last)
-        batches = EvalExamples(examples, batch_size, 0, rank, world)
+        batches = EvalExamples(examples, batch_size, rank, world)
         seen = list(batches)
         assert len(seen) == len(batches)
         for batch in seen:
@@ -131,6 +131,17 @@ def test_what_is_drawn_depends_on_the_event_and_the_key_only(make_sequences: Mak
     other = drawn(data).gather(np.arange(21), 6).candidate
     assert other is not None
     assert not torch.equal(other, whole)
+
+
+def test_training_does_not_know_what_comes_later(make_sequences: Make) -> None:
+    data = make_sequences([[1, 2, 3, 4, 5, 6]], role=[0, 0, 0, 1, 2, 3])
+    for role, own in ((0, {1, 2, 3, 6}), (1, {1, 2, 3, 4, 6}), (2, set(range(1, 7)))):
+        wide = make_sequences([[*data.items.tolist()], [7, 8]], role=[*data.role.tolist(), 0, 0])
+        made = Examples(wide, np.ones(8, np.float32), role, 4, role, 500)
+        rows = np.flatnonzero(made.user == 0)
+        candidate = made.gather(rows, 3).candidate
+        assert candidate is not None
+        assert set(candidate[:, 1:].flatten().tolist()) == set(range(1, 9)) - own
 
 
 def test_a_user_of_every_item_leaves_nothing_to_draw(make_sequences: Make) -> None:

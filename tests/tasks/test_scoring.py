@@ -117,7 +117,7 @@ def test_a_fit_by_the_trainer_learns(tmp_path: Path) -> None:
     seed_everything(0, verbose=False)
     learner, fit = task(lr=0.02), trainer(tmp_path, 12)
     fit.fit(learner, TrainExamples(examples("binary"), 20, seed=0))
-    (found,) = fit.validate(learner, EvalExamples(examples("binary"), 64, 0), verbose=False)
+    (found,) = fit.validate(learner, EvalExamples(examples("binary"), 64), verbose=False)
     assert found["val/auc"] > 0.85
 
 
@@ -143,7 +143,7 @@ def test_predictions_do_not_depend_on_the_batch(tmp_path: Path) -> None:
     learner, fit = task(), trainer(tmp_path, 1)
     found, values = [], []
     for size in (1, 7, 80):
-        (got,) = fit.test(learner, EvalExamples(examples("binary", 2), size, 0), verbose=False)
+        (got,) = fit.test(learner, EvalExamples(examples("binary", 2), size), verbose=False)
         found.append(got)
         values.append(torch.cat([p.value for p in learner.predictions]))
         assert torch.cat([p.event for p in learner.predictions]).tolist() == list(range(U * T))
