@@ -137,18 +137,19 @@ def test_a_killed_command_is_ended_by_the_same_line(
     assert not [f for f in (cache / "prepared").iterdir() if f.name.startswith(".")]
 
 
-def run_of(folder: Path, made: RecData, users: list[str]) -> None:
+def run_of(folder: Path, made: RecData, users: list[str], left: str = "rankings") -> None:
     (folder / "checkpoints").mkdir(parents=True)
     (folder / "checkpoints" / "best.ckpt").write_text("")
     facts = vars(made.facts)
     (folder / "manifest.json").write_text(json.dumps({"status": "complete", "verb": "train", "data": facts}))
-    pl.DataFrame({"user": users}).write_parquet(folder / "rankings.parquet")
+    pl.DataFrame({"user": users}).write_parquet(folder / f"{left}.parquet")
 
 
-def test_runs_that_may_have_seen_them_are_listed(file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", ["rankings", "predictions"])
+def test_runs_that_may_have_seen_them_are_listed(left: str, file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.tsv"
     other.write_text(file.read_text() + "u3\t2\t9\n")
-    run_of(tmp_path / "runs" / "saw", data(file), ["u1", "u3"])
+    run_of(tmp_path / "runs" / "saw", data(file), ["u1", "u3"], left)
     run_of(tmp_path / "runs" / "elsewhere", data(other), ["u3"])
     (tmp_path / "runs" / "broken").mkdir()
     (tmp_path / "runs" / "broken" / "manifest.json").write_text("{")

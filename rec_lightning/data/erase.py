@@ -35,7 +35,7 @@ class Seen:
         run: its folder.
         verb, status: as its manifest says.
         users: how many of those asked for were not yet left out when its data were prepared.
-        ranked: how many of them stand in its rankings.
+        ranked: how many of them stand in its rankings or predictions.
         checkpoints: its files of weights.
         guards: privacy of its data; under pseudonyms ``ranked`` needs the same guard and key.
     """
@@ -174,16 +174,17 @@ def _runs(
         if same and inside:
             checkpoints = sorted(str(f) for f in (file.parent / "checkpoints").glob("*.ckpt"))
             verb, status, guards = told.get("verb", "?"), told.get("status", "?"), facts.get("guards", [])
-            ranked = _ranked(file.with_name("rankings.parquet"), names)
+            ranked = _ranked(file.parent, names)
             seen.append(Seen(str(file.parent), verb, status, inside, ranked, checkpoints, guards))
     return seen, unreadable
 
 
-def _ranked(file: Path, names: set[str]) -> int:
-    if not file.exists():
-        return 0
-    ids = pl.read_parquet(file, columns=["user"])["user"].cast(pl.String)
-    return len(names.intersection(ids.to_list()))
+def _ranked(run: Path, names: set[str]) -> int:
+    for file in (run / "rankings.parquet", run / "predictions.parquet"):  # a run leaves one of them
+        if file.exists():
+            ids = pl.read_parquet(file, columns=["user"])["user"].cast(pl.String)
+            return len(names.intersection(ids.to_list()))
+    return 0
 
 
 def _read(file: Path) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
 """The directory of a run: claimed by one process at a time, bound to one configuration, written file by file.
 
 A run leaves ``config.yaml``, ``manifest.json``, ``metrics.json``, ``baselines.json`` (beside a trained model),
-``rankings.parquet``, ``checkpoints/`` and what its loggers write. Every file is written beside its place and renamed,
-so that a kill leaves the old one or the new one.
+``rankings.parquet`` (``predictions.parquet`` where labels were scored), ``checkpoints/`` and what its loggers write.
+Every file is written beside its place and renamed, so that a kill leaves the old one or the new one.
 """
 
 from __future__ import annotations
