@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def run(words: list[str], only_report: bool = False) -> int:
     from rec_lightning.studies.options import parse_options
     from rec_lightning.studies.plan import Tracked, jobs_of
     from rec_lightning.studies.reading import load_study
+    from rec_lightning.studies.wandb_sweep import write_sweeps
 
     console = Console()
     if not console.is_terminal:
@@ -62,7 +64,9 @@ def run(words: list[str], only_report: bool = False) -> int:
             study = study.with_seeds(options.seeds)
         tracked = Tracked(options.slug, check(study, options.overrides, shared))
         if options.wandb_sweep:
-            return export_sweeps(study, options, console)
+            for path in write_sweeps(study, Path(options.wandb_sweep), options.overrides):
+                console.print(f"wandb sweep {path}", markup=False, highlight=False, soft_wrap=True)
+            return 0
         prepare(options.folder)
 
     def make_jobs(rows: Study) -> list[Job]:
@@ -89,21 +93,6 @@ def run(words: list[str], only_report: bool = False) -> int:
         with refusing():
             publish_source(options, console)
     return 1 if comparison.failures else 0
-
-
-def export_sweeps(study: Study, options: Options, console: Console) -> int:
-    """Writes the study's searches as sweeps of W&B and starts nothing; 0.
-
-    Raises:
-        ValueError: the study has nothing to search, or searches as W&B cannot.
-    """
-    from pathlib import Path
-
-    from rec_lightning.studies.wandb_sweep import write_sweeps
-
-    for path in write_sweeps(study, Path(options.wandb_sweep), options.overrides):
-        console.print(f"wandb sweep {path}", markup=False, highlight=False, soft_wrap=True)
-    return 0
 
 
 def tell_wandb(

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rec_lightning.studies.plan import override_key
+from rec_lightning.studies.override import override_key
 from rec_lightning.studies.study import RowSpec
 
 if TYPE_CHECKING:

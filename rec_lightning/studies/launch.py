@@ -12,16 +12,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from rec_lightning.studies.job import Job, Outcome, Place, Process, Watcher
 from rec_lightning.studies.processes import Processes, log_tail
+from rec_lightning.studies.stopping import termination_as_interrupt
 from rec_lightning.studies.supply import Listed, Supply
 
 
@@ -71,7 +68,7 @@ def drive(
         raise ValueError(f"jobs must be at least 1, got {parallel}. Set jobs=1.")
     running, where = list[_Running](), place or Processes()
     pause = where.pause if pause is None else pause
-    with _termination_as_interrupt():
+    with termination_as_interrupt():
         try:
             while not supply.done or running:
                 if not supply.done and len(running) < parallel:
@@ -180,23 +177,6 @@ class _Running:
     def give_free(self) -> None:
         """Lets other launchers take the job."""
         os.close(self._lock)
-
-
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """SIGTERM would end the launcher without its ``finally``; signals can be set in the main thread only."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _content(path: Path) -> bytes | None:

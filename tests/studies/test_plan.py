@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rec_lightning.studies.plan import Tracked, jobs_of, quoted, verb_command
+from rec_lightning.studies.override import quoted
+from rec_lightning.studies.plan import Tracked, jobs_of, verb_command
 from rec_lightning.studies.study import Study
 
 

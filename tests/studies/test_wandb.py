@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,10 @@ def test_table_and_pictures_are_a_run_of_the_group_offline(
     assert table["columns"][:3] == ["row", "verb", "runs"]
     assert [line[0] for line in table["data"]] == ["Popularity", "EASE", "SASRec, ids + <text>"]
     assert len(list(place.rglob("*.png"))) >= 2
-    log = next(place.glob("*.wandb")).read_bytes()
-    assert b"toys, summary" in log
+    log, end = next(place.glob("*.wandb")), time.monotonic() + 60
+    while b"toys, summary" not in log.read_bytes():  # its service writes on after the run was finished
+        assert time.monotonic() < end
+        time.sleep(0.1)
     command = upload_command(folder)
     assert command == f"find {folder} -type d -name 'offline-run-*' -exec wandb sync {{}} +"
 
