@@ -125,7 +125,7 @@ class HistoryFile:
             items += own
             times += when or []
             self.empty += not own
-            if number % self.users == 0 and places:
+            if places and number - places[0] >= self.users - 1:
                 yield _frame(places, users, items, times)
                 places, users, items, times = [], [], [], []
         if places:

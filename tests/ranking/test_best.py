@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rec_lightning.ranking.best import Best
+from rec_lightning.ranking.topk import largest
 
 
 def seen_of(lists: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,3 +49,19 @@ def test_what_is_no_number_is_refused() -> None:
         best.of_vectors(torch.tensor([[torch.nan, 1.0]]), torch.ones(2, 2))
     with pytest.raises(ValueError, match="a score is not finite"):
         best.of_scores(torch.tensor([[0.0, torch.inf, 1.0]]))
+
+
+def test_what_is_held_at_once_does_not_grow_with_users_times_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = list[int]()
+
+    def watched(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        held.append(scores.numel())
+        return largest(scores, k)
+
+    monkeypatch.setattr("rec_lightning.ranking.best.largest", watched)
+    items = torch.arange(1, 100_001)
+    queries, keys = torch.randn(300, 2), torch.randn(100_000, 2)
+    found, _ = Best(items, 100_000, 5).of_vectors(queries, keys)
+    assert found.shape == (300, 5)
+    assert max(held) <= 1 << 21  # of 30 million scores
+    assert sum(held) == 300 * 100_000

@@ -305,6 +305,17 @@ def test_histories_that_are_refused(name: str, content: str, text: str, tmp_path
     assert text in str(told.value)
 
 
+def test_lines_are_read_some_at_a_time(tmp_path: Path) -> None:
+    lines = [json.dumps({"user": f"u{n}", "items": ["i1"] if n % 7 else []}) for n in range(20)]
+    (tmp_path / "h.jsonl").write_text("\n\n".join(lines))
+    items, people = (Ids(pl.Series(["i1"]), what, "skip", first=1) for what in ("item", "user"))
+    file = HistoryFile(str(tmp_path / "h.jsonl"), users=4)
+    pieces = [piece.users.to_list() for piece in file.read(items, people)]
+    assert [user for piece in pieces for user in piece] == [f"u{n}" for n in range(20) if n % 7]
+    assert max(map(len, pieces)) <= 4
+    assert file.empty == 3
+
+
 def test_nothing_is_left_of_a_file_that_was_not_made_to_its_end(
     finish: Finish, ask: Callable[..., Any], tmp_path: Path
 ) -> None:
