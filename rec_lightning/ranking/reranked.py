@@ -2,8 +2,9 @@
 
 The exact rank goes on to be one: that of a target in the list is its place, and behind the list all other items keep
 the model's order, so that a target outside falls by one for each item that was taken from behind it; never does it
-stand within the first k. Before, the target is put behind all candidates that score as high, where its rank says it
-stands, and taken out where that is behind the candidates: a re-ranker that changes nothing changes no metric.
+stand within the first k, and outside a short list it stands behind all candidates. Before, the target is put behind all
+candidates that score as high, where its rank says it stands, and taken out where that is behind the candidates: a
+re-ranker that changes nothing changes no metric.
 
 Relations: ``topk`` makes the candidates; ``rerank/`` has the re-rankers.
 """
@@ -149,7 +150,9 @@ def reordered(candidates: Ranking, columns: Tensor) -> Ranking:
     scores = candidates.scores.gather(1, place).masked_fill(~some, -torch.inf)
     inside = (items == candidates.target.unsqueeze(1)) & some
     from_behind = (some & (columns >= candidates.rank.unsqueeze(1))).sum(1)
-    outside = (candidates.rank + from_behind).clamp(min=columns.shape[1] + 1)
+    # what is left out of a short list is shown nowhere: behind all candidates, whatever the cut-off
+    least = torch.where(some.all(1), columns.shape[1], candidates.items.shape[1]) + 1
+    outside = torch.maximum(candidates.rank + from_behind, least)
     rank = torch.where(inside.any(1), inside.int().argmax(1) + 1, outside)
     rank = torch.where(candidates.target > 0, rank, candidates.rank)
     return Ranking(candidates.users, items, scores, candidates.target, rank)

@@ -98,7 +98,7 @@ def test_the_target_goes_behind_those_that_tie_and_out_where_they_fill_the_candi
         ([0, 2, 1], 2, 3),  # its new place
         ([0, 2, 3], 2, 4),  # two came from behind it
         ([3, 2, 0], 5, 5),  # outside the candidates: nothing came from behind
-        ([2, -1, -1], 2, 4),  # left out of a short list: never within the first k
+        ([2, -1, -1], 2, 5),  # left out of a short list: behind all candidates
         ([1, 0, -1], 2, 1),
     ],
 )
