@@ -67,6 +67,8 @@ def _per_target(metrics: Mapping[str, Metric], key: str, ranking: Ranking) -> ND
         whole = _alone(metric, ranking)
         if key not in whole:
             continue
+        if getattr(metric, "reads_lists", True):
+            return None
         last = max(getattr(metric, "top_k", [int(ranking.rank.max())])) + 1  # all ranks below the cut-offs count alike
         rank, place = torch.unique(ranking.rank.clamp(max=last), return_inverse=True)
         values = np.array([_alone(metric, _one(r))[key] for r in rank])[place.numpy()]

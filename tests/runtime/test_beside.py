@@ -134,6 +134,14 @@ def test_values_of_each_target_have_the_metric_as_their_mean(key: str) -> None:
     assert _per_target(metrics, "mrr@10", whole) is None
 
 
+def test_a_monitor_of_lists_has_no_paired_difference(cache: Path, tmp_path: Path) -> None:
+    options = ["metrics=beyond_accuracy", "monitor=val/coverage@5", "compare=[popularity]", f"run_dir={tmp_path}/run"]
+    assert main(["train", *DATA, *MODEL, *options]) == 0
+    found = read(tmp_path / "run/baselines.json")["popularity"]
+    assert found["difference"] is None
+    assert 0 < found["metrics"]["test/coverage@5"] <= 1
+
+
 @pytest.mark.parametrize(
     ("compare", "text"),
     [
