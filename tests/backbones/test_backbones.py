@@ -41,9 +41,8 @@ def states(backbone: Backbone, batch: Batch, vectors: Tensor) -> Tensor:
 
 def cut(many: Batch, row: int, length: int) -> Batch:
     """One row alone, without padding."""
-    one = slice(row, row + 1)
-    given = {f.name: getattr(many, f.name) for f in fields(many) if getattr(many, f.name) is not None}
-    return Batch(**{name: t[one] if t.ndim == 1 else t[one, :length] for name, t in given.items()})
+    groups = ((row, many.history.shape[1]), (1, length), (len(many) - row - 1, many.history.shape[1]))
+    return replace(many, groups=groups).parts()[1]
 
 
 @pytest.fixture
