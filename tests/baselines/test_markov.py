@@ -22,8 +22,9 @@ def test_by_hand(evaluation: Callable[..., list[Batch]]) -> None:
     markov = Markov(prior=2.0)
     markov.fit(sequences, catalog)
     (batch,) = evaluation(sequences)
-    # a's last item is z, which nothing follows: shares x 1/2, y 1/2; b's is y, which x follows twice
-    expected = [[0, 1 / 2, 1 / 2, 0], [0, (2 + 1) / 4, 1 / 4, 0]]
+    # b, the shorter: its last item is y, which x follows twice; a: z, which nothing follows, so shares are alike
+    assert batch.user.tolist() == [1, 0]
+    expected = [[0, (2 + 1) / 4, 1 / 4, 0], [0, 1 / 2, 1 / 2, 0]]
     assert torch.allclose(markov.scores(batch), torch.tensor(expected))
     assert markov.parameters == 2 + 3
 

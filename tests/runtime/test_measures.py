@@ -20,11 +20,11 @@ def test_a_partial_part_gets_the_catalogue(catalog: Catalog) -> None:
 
 def test_keys_before_any_data_are_read() -> None:
     config = compose("train", ["top_k=[1,10]"])
-    keys = metric_keys(config.ranking, config.metrics, Catalog.empty([]))
-    assert keys == ["hr@1", "hr@10", "ndcg@1", "ndcg@10"]
+    keys = metric_keys(config, Catalog.empty([]))
+    assert keys == dict.fromkeys(["hr@1", "hr@10", "ndcg@1", "ndcg@10"], "max")
     config = compose("train", ["top_k=[10]", "ranking=sampled", "ranking.negatives=50"])
-    keys = metric_keys(config.ranking, config.metrics, Catalog.empty([]))
-    assert keys == ["sampled_uniform50_hr@10", "sampled_uniform50_ndcg@10"]
+    keys = metric_keys(config, Catalog.empty([]))
+    assert keys == dict.fromkeys(["sampled_uniform50_hr@10", "sampled_uniform50_ndcg@10"], "max")
 
 
 def test_every_key_of_a_sampled_run_says_so(tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
