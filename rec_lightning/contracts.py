@@ -218,6 +218,10 @@ class Ranking:
         columns = zip(*((p.users, p.items, p.scores, p.target, p.rank) for p in parts), strict=True)
         return Ranking(*(torch.cat(column) for column in columns))
 
+    def take(self, rows: Tensor | slice) -> Ranking:
+        """Those at ``rows``."""
+        return Ranking(*(x[rows] for x in (self.users, self.items, self.scores, self.target, self.rank)))
+
 
 @dataclass(frozen=True)
 class Predictions:

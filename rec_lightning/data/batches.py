@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from rec_lightning.contracts import Batch, Sequences
 from rec_lightning.data.inputs import Inputs, newest
+from rec_lightning.data.stream import Stream
 from rec_lightning.data.windows import Ints, Windows, by_size, count_windows, cut, groups
 
 
-class TrainBatches:
+class TrainBatches(Stream):
     """Shuffled windows over the training events.
 
     Args:
@@ -61,7 +62,6 @@ class TrainBatches:
         self._targets = np.maximum(count - 1, 0)
         self.max_length, self.batch_size, self.seed, self.context = max_length, batch_size, seed, context
         self.groups, self.rank, self.world = groups, rank, world
-        self.epoch, self.position = 0, 0
 
     @property
     def targets(self) -> int:
@@ -106,16 +106,6 @@ class TrainBatches:
         if self.time is not None:
             times = [np.where(real, self.time[event], 0), np.where(counts, self.time[following], 0)]
         return replace(_batch(columns, times), groups=groups(length, self.groups))
-
-    def state_dict(self) -> dict[str, int]:
-        """Where the stream is: the epoch and the next batch of it."""
-        if self.position >= len(self):
-            return {"epoch": self.epoch + 1, "position": 0}
-        return {"epoch": self.epoch, "position": self.position}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on from ``state`` at the next ``iter``."""
-        self.epoch, self.position = state["epoch"], state["position"]
 
 
 def _leading(train: NDArray[np.bool_], begin: Ints, count: Ints) -> bool:

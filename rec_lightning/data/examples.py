@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rec_lightning.contracts import Batch, Sequences
 from rec_lightning.data.inputs import Inputs, Ints, newest
+from rec_lightning.data.stream import Stream
 from rec_lightning.data.unseen import Unseen
 
 Labels = NDArray[np.float32]
@@ -86,7 +87,7 @@ class Examples:
         return np.where(real, column[place], np.asarray(filling, column.dtype))
 
 
-class TrainExamples:
+class TrainExamples(Stream):
     """Batches of shuffled training examples, of about equal sizes.
 
     Args:
@@ -107,7 +108,6 @@ class TrainExamples:
                 "Lower trainer.devices."
             )
         self.examples, self.batch_size, self.seed, self.rank, self.world = examples, batch_size, seed, rank, world
-        self.epoch, self.position = 0, 0
 
     def __len__(self) -> int:
         return min(-(-len(self.examples) // (self.batch_size * self.world)), len(self.examples) // self.world)
@@ -121,16 +121,6 @@ class TrainExamples:
             rows = order[edges[position] + self.rank : edges[position + 1] : self.world]
             self.position = position + 1  # before the yield, so that a checkpoint after the step sees it
             yield self.examples.gather(rows, key)
-
-    def state_dict(self) -> dict[str, int]:
-        """Where the stream is: the epoch and the next batch of it."""
-        if self.position >= len(self):
-            return {"epoch": self.epoch + 1, "position": 0}
-        return {"epoch": self.epoch, "position": self.position}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on from ``state`` at the next ``iter``."""
-        self.epoch, self.position = state["epoch"], state["position"]
 
 
 class EvalExamples:

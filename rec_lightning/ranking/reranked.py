@@ -105,7 +105,7 @@ def rerank(candidates: Ranking, batch: Batch, vectors: Tensor | None, reranker: 
         vectors = None if vectors is None else vectors.float()
         parts = []
         for number, part in enumerate(rows_of(batch, rows)):
-            own = settled(_rows(candidates, slice(number * rows, (number + 1) * rows)))
+            own = settled(candidates.take(slice(number * rows, (number + 1) * rows)))
             parts.append(reordered(own, reranker(own, part, vectors, k)))
     return Ranking.cat(parts)
 
@@ -156,8 +156,3 @@ def reordered(candidates: Ranking, columns: Tensor) -> Ranking:
     rank = torch.where(inside.any(1), inside.int().argmax(1) + 1, outside)
     rank = torch.where(candidates.target > 0, rank, candidates.rank)
     return Ranking(candidates.users, items, scores, candidates.target, rank)
-
-
-def _rows(ranking: Ranking, part: slice) -> Ranking:
-    columns = (ranking.users, ranking.items, ranking.scores, ranking.target, ranking.rank)
-    return Ranking(*(column[part] for column in columns))

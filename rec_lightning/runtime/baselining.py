@@ -5,7 +5,6 @@ Relations: ``baseline`` is the front door; ``training`` does the same for models
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +14,7 @@ from torchmetrics import MetricCollection
 
 from rec_lightning.contracts import Batch, Catalog, Ranking
 from rec_lightning.data.module import RecData
-from rec_lightning.runtime.manifest import cpu_seconds, describe, now, peak_memory_mb, process_start
+from rec_lightning.runtime.manifest import describe, now, one_session
 from rec_lightning.runtime.measures import build_metrics, build_ranking
 from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.runtime.rundir import RunDir
@@ -95,11 +94,5 @@ class Baselining:
         }, rankings
 
     def _cost(self) -> dict[str, Any]:
-        return {
-            "parameters": {"trainable": self.model.parameters, "total": self.model.parameters},
-            "seconds": {"wall": time.time() - process_start(), "cpu": cpu_seconds(), "first_step": None},
-            "peak_memory_mb": peak_memory_mb(),
-            "examples_per_second": None,
-            "sessions": 1,
-            "finished": now(),
-        }
+        parameters = {"trainable": self.model.parameters, "total": self.model.parameters}
+        return {"parameters": parameters} | one_session()

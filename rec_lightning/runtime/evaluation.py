@@ -8,7 +8,6 @@ Relations: ``asked`` reads what is wanted; ``training`` and ``baselining`` made 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,7 +22,7 @@ from rec_lightning.data.module import RecData
 from rec_lightning.runtime.asked import Request
 from rec_lightning.runtime.build import build_task, rehearse
 from rec_lightning.runtime.finished import load_best, read_best
-from rec_lightning.runtime.manifest import cpu_seconds, describe, now, peak_memory_mb, process_start
+from rec_lightning.runtime.manifest import describe, now, one_session
 from rec_lightning.runtime.measures import build_metrics, build_ranking
 from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.runtime.rundir import RunDir
@@ -148,14 +147,7 @@ class Evaluation:
         values, prefix = self.metrics.compute(), f"{request.stage}/{self.ranking.prefix}"
         self.place.write("rankings.parquet", lambda file: write_rankings(file, ranking, data.sequences, data.catalog))
         self.place.write_json("metrics.json", {f"{prefix}{key}": float(value) for key, value in values.items()})
-        cost = {
-            "seconds": {"wall": time.time() - process_start(), "cpu": cpu_seconds(), "first_step": None},
-            "peak_memory_mb": peak_memory_mb(),
-            "examples_per_second": None,
-            "sessions": 1,
-            "finished": now(),
-        }
-        self.place.write_json("manifest.json", self.manifest | cost | {"status": "complete"})
+        self.place.write_json("manifest.json", self.manifest | one_session() | {"status": "complete"})
 
     def _by_trainer(self, batches: Iterable[Batch]) -> list[Ranking]:
         # one device, whatever the run was trained on: the numbers do not depend on it

@@ -8,7 +8,6 @@ Relations: ``evaluation`` makes the lists; ``fuse`` is the front door.
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from rec_lightning.ranking.fuse.joined import fused, join
 from rec_lightning.runtime.asked import read_request
 from rec_lightning.runtime.check import check_signatures
 from rec_lightning.runtime.evaluation import Evaluation
-from rec_lightning.runtime.manifest import cpu_seconds, describe, now, peak_memory_mb, process_start
+from rec_lightning.runtime.manifest import describe, now, one_session
 from rec_lightning.runtime.measures import build_metrics
 from rec_lightning.runtime.paired import difference, values_of
 from rec_lightning.runtime.results import read_rankings, write_rankings
@@ -121,14 +120,8 @@ class Fusing:
         self.place.write_json("baselines.json", beside)
         self.place.write_json("metrics.json", values_of(metrics, ranking, f"{stage}/"))
         learnt = {"weights": [float(w) for w in self.fusion.weights]} if self.fusion.learns else {}
-        cost = {
-            "parameters": {"trainable": len(learnt.get("weights", [])), "total": len(learnt.get("weights", []))},
-            "seconds": {"wall": time.time() - process_start(), "cpu": cpu_seconds(), "first_step": None},
-            "peak_memory_mb": peak_memory_mb(),
-            "examples_per_second": None,
-            "sessions": 1,
-            "finished": now(),
-        }
+        weights = len(learnt.get("weights", []))
+        cost = {"parameters": {"trainable": weights, "total": weights}} | one_session()
         self.place.write_json("manifest.json", self.manifest | learnt | cost | {"status": "complete"})
 
 

@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -135,3 +136,14 @@ def process_start() -> float:
         return datetime.now().timestamp() - (uptime - ticks / os.sysconf("SC_CLK_TCK"))
     except OSError:
         return datetime.now().timestamp()
+
+
+def one_session() -> dict[str, Any]:
+    """What a run without training steps has cost until now, from the start of this process."""
+    return {
+        "seconds": {"wall": time.time() - process_start(), "cpu": cpu_seconds(), "first_step": None},
+        "peak_memory_mb": peak_memory_mb(),
+        "examples_per_second": None,
+        "sessions": 1,
+        "finished": now(),
+    }

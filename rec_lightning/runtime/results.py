@@ -25,9 +25,7 @@ def gather(rankings: list[Ranking]) -> Ranking:
 
 def by_user(ranking: Ranking) -> Ranking:
     """The same in the order of the users; rows of one user stay in theirs."""
-    order = torch.argsort(ranking.users, stable=True)
-    columns = (ranking.users, ranking.items, ranking.scores, ranking.target, ranking.rank)
-    return Ranking(*(column[order] for column in columns))
+    return ranking.take(torch.argsort(ranking.users, stable=True))
 
 
 def write_rankings(place: Path, ranking: Ranking, sequences: Sequences, catalog: Catalog) -> None:

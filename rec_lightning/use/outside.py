@@ -9,7 +9,6 @@ Relations: ``list_table`` reads the file; ``runtime/evaluation`` measures runs; 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,7 @@ from torchmetrics import MetricCollection
 
 from rec_lightning.contracts import ITEM, USER, Batch, Catalog, Ranking
 from rec_lightning.data.module import RecData
-from rec_lightning.runtime.manifest import cpu_seconds, describe, now, peak_memory_mb, process_start
+from rec_lightning.runtime.manifest import describe, now, one_session
 from rec_lightning.runtime.measures import build_metrics
 from rec_lightning.runtime.results import write_rankings
 from rec_lightning.runtime.rundir import RunDir
@@ -184,11 +183,4 @@ class Outside:
             "rankings.parquet", lambda file: write_rankings(file, self.ranking, data.sequences, data.catalog)
         )
         self.place.write_json("metrics.json", {f"{stage}/{key}": float(value) for key, value in values.items()})
-        cost = {
-            "seconds": {"wall": time.time() - process_start(), "cpu": cpu_seconds(), "first_step": None},
-            "peak_memory_mb": peak_memory_mb(),
-            "examples_per_second": None,
-            "sessions": 1,
-            "finished": now(),
-        }
-        self.place.write_json("manifest.json", self.manifest | cost | {"status": "complete"})
+        self.place.write_json("manifest.json", self.manifest | one_session() | {"status": "complete"})

@@ -28,7 +28,7 @@ class Balance:
         ValueError: a value out of range, or no such column.
     """
 
-    def __init__(self, catalog: Catalog, by: str, weight: float, candidates: int) -> None:
+    def __init__(self, catalog: Catalog, by: str, weight: float = 0.3, candidates: int = 100) -> None:
         self.weight, self.candidates = check_weight(weight), check_candidates(candidates)
         self.categories = Categories(catalog, by)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rec_lightning.contracts import Batch, Catalog
+from rec_lightning.contracts import Batch
 from rec_lightning.ranking.rerank.balance import Balance, looked_up
 
 # B batch, C candidates, G categories, M categories of one item at most
@@ -32,9 +32,6 @@ class XQuAD(Balance):
     Raises:
         ValueError: a value out of range, or no such column.
     """
-
-    def __init__(self, catalog: Catalog, by: str, weight: float = 0.3, candidates: int = 100) -> None:
-        super().__init__(catalog, by, weight, candidates)
 
     def start(self, batch: Batch) -> tuple[Tensor, ...]:
         """The taste (B, G + 1); it shrinks by what is served."""
