@@ -1,8 +1,9 @@
-"""Dropout whose coins cost little on a processor: four 16-bit draws from each 64-bit number of the generator.
+"""Dropout whose coins cost little on a processor: four 16-bit draws from each 64-bit number of a quick generator.
 
 ``torch.nn.Dropout`` draws a double for each element on a processor, which takes longer than the layer before it at
-the widths of recommenders. What differs from it: there the probability is exact to 1/65536, and the order of the
-draws is another one; on other devices it is torch's own. The generator is torch's, so a restored one repeats.
+the widths of recommenders. What differs from it: there the probability is exact to 1/65536, and the draws are those
+of NumPy's ``SFC64`` (twice as quick as torch's Mersenne twister), seeded anew for each call by one number of torch's
+generator, so a restored one repeats; on other devices it is torch's own.
 
 Relations: used by the backbones of this room in place of ``torch.nn.Dropout``.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -48,8 +50,9 @@ def dropout(x: Tensor, p: float) -> Tensor:
 class _Dropped(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, p: float) -> Tensor:
-        bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), (1 << 63) - 1)
-        draws = bits.view(torch.int16)[: x.numel()].view(x.shape)  # -32768..32767, all equally likely
+        seed = int(torch.empty((), dtype=torch.int64).random_())
+        bits = np.random.SFC64(seed).random_raw((x.numel() + 3) // 4)
+        draws = torch.from_numpy(bits.view(np.int16))[: x.numel()].view(x.shape)  # -32768..32767, equally likely
         keep = torch.empty(x.shape, dtype=x.dtype)
         torch.ge(draws, round(p * 65536) - 32768, out=keep).mul_(1 / (1 - p))
         ctx.save_for_backward(keep)
