@@ -5,8 +5,8 @@
 takes the place of the study's, ``calibrate=true`` measures a short run of each row first, so that the plan can tell
 time and memory, ``publish=true`` also writes table, picture, report and results beside the study's
 file. Any other option goes to every row that trains, and one that the baselines know too (``data``) to them as well.
-Each row and seed is a ``train`` or ``baseline`` in a process of its own. Complete runs are kept, stopped ones are
-resumed, failed ones are tried again and do not stop the others.
+Each row and seed is a ``train``, ``baseline`` or ``fuse`` in a process of its own. Complete runs are kept, stopped
+ones are resumed, failed ones are tried again and do not stop the others.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rec_lightning.studies.entries import Comparison
     from rec_lightning.studies.job import Job
     from rec_lightning.studies.options import Options
-    from rec_lightning.studies.plan import Tracked
+    from rec_lightning.studies.plan import Known, Tracked
     from rec_lightning.studies.study import Study
 
 _LOG_WIDTH = 100  # what is no terminal has no width of its own
@@ -59,10 +59,10 @@ def run(words: list[str], only_report: bool = False) -> int:
     with refusing():
         options = parse_options(words)
         place = place_of(options.launch, options.settings, options.folder)
-        study, shared = load_study(options.study), baseline_keys()
+        study, known = load_study(options.study), known_keys()
         if options.seeds:
             study = study.with_seeds(options.seeds)
-        tracked = Tracked(options.slug, check(study, options.overrides, shared))
+        tracked = Tracked(options.slug, check(study, options.overrides, known))
         if options.wandb_sweep:
             for path in write_sweeps(study, Path(options.wandb_sweep), options.overrides):
                 console.print(f"wandb sweep {path}", markup=False, highlight=False, soft_wrap=True)
@@ -70,7 +70,7 @@ def run(words: list[str], only_report: bool = False) -> int:
         prepare(options.folder)
 
     def make_jobs(rows: Study) -> list[Job]:
-        return jobs_of(rows, options.folder, options.overrides, shared, resolve=resolve, tracked=tracked)
+        return jobs_of(rows, options.folder, options.overrides, known, resolve=resolve, tracked=tracked)
 
     try:
         act = (
@@ -88,23 +88,21 @@ def run(words: list[str], only_report: bool = False) -> int:
         console.print("Stopped. The same line again keeps the runs that are complete and resumes those that ran.")
         return 130
     if tracked.rows and not only_report:
-        tell_wandb(comparison, options, tracked, shared, console)
+        tell_wandb(comparison, options, tracked, known, console)
     if options.publish:
         with refusing():
             publish_source(options, console)
     return 1 if comparison.failures else 0
 
 
-def tell_wandb(
-    comparison: Comparison, options: Options, tracked: Tracked, shared: frozenset[str], console: Console
-) -> None:
+def tell_wandb(comparison: Comparison, options: Options, tracked: Tracked, known: Known, console: Console) -> None:
     """Logs table and pictures to W&B where a run is new, and says how to upload what is offline."""
     from rec_lightning.studies.plan import row_overrides
     from rec_lightning.studies.wandb_summary import log_summary, upload_command
 
     line = next((one for one in comparison.lines if one.spec.name in tracked.rows), None)
     if line is not None and not all(run.kept for one in comparison.lines for run in one.runs):
-        given = row_overrides(comparison.study, line.spec, options.overrides, shared)
+        given = row_overrides(comparison.study, line.spec, options.overrides, known)
         log_summary(comparison, options.folder, tracked.group, resolve(line.spec.verb, given)["logger"])
     if (command := upload_command(options.folder)) is not None:
         console.print(f"upload to W&B: {command}", markup=False, highlight=False, soft_wrap=True)
@@ -125,16 +123,19 @@ def publish_source(options: Options, console: Console) -> None:
     console.print(f"published: {place}", markup=False, highlight=False, soft_wrap=True)
 
 
-def baseline_keys() -> frozenset[str]:
-    """First parts of the keys that ``conf/baseline.yaml`` knows, and of Hydra's search path."""
+def known_keys() -> dict[str, frozenset[str]]:
+    """First parts of the keys that the verbs beside ``train`` know, and of Hydra's search path."""
     from rec_lightning.runtime.options import conf_dir, read_root
 
-    root = read_root(conf_dir(), "baseline")
-    groups = {group.partition("/")[0] for group in root.defaults}
-    return frozenset({"hydra", *groups, *(name for name, _, _ in root.options)})
+    found = {}
+    for verb in ("baseline", "fuse"):
+        root = read_root(conf_dir(), verb)
+        groups = {group.partition("/")[0] for group in root.defaults}
+        found[verb] = frozenset({"hydra", *groups, *(name for name, _, _ in root.options)})
+    return found
 
 
-def check(study: Study, overrides: Sequence[str], shared: frozenset[str]) -> frozenset[str]:
+def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str]:
     """Composes every row, so that a typing error or a missing path stops all before the first one.
 
     Returns:
@@ -152,14 +153,14 @@ def check(study: Study, overrides: Sequence[str], shared: frozenset[str]) -> fro
     from rec_lightning.studies.store import flat
 
     for row in study.rows:
-        row_overrides(study, row, overrides, shared)  # refuses what is searched or fixed
+        row_overrides(study, row, overrides, known)  # refuses what is searched or fixed
         if row.sweep:
             require_optuna(row.sweep)
     seen, tracked = dict[str, str](), set[str]()
     searched = {row.name: row.sweep for row in study.rows}
     for row in chain.from_iterable(tries(r) if r.tune else corners(r) if r.sweep else [r] for r in study.rows):
         try:
-            config = resolve(row.verb, row_overrides(study, row, overrides, shared))
+            config = resolve(row.verb, row_overrides(study, row, overrides, known))
             if config.get("label"):
                 raise ValueError(
                     "a study compares runs that rank, and task scores labels. Leave the row out; "

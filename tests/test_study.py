@@ -8,12 +8,15 @@ import pytest
 
 from rec_lightning.runtime.refusal import Refusal
 from rec_lightning.studies.reading import load_study
-from rec_lightning.study import baseline_keys, check, run
+from rec_lightning.study import check, known_keys, run
 
 
 def test_baselines_know_the_data_and_the_seed() -> None:
-    assert {"data", "seed", "baseline"} <= baseline_keys()
-    assert "trainer" not in baseline_keys()
+    known = known_keys()
+    assert {"data", "seed", "baseline"} <= known["baseline"]
+    assert "trainer" not in known["baseline"]
+    assert {"fuse", "top_k"} <= known["fuse"]
+    assert "data" not in known["fuse"]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,7 @@ def test_a_wrong_override_stops_before_the_first_row(override: str, message: str
 
 
 def test_every_row_composes() -> None:
-    check(load_study("demo"), ["data=synthetic"], baseline_keys())
+    check(load_study("demo"), ["data=synthetic"], known_keys())
 
 
 STUDY = """
@@ -54,7 +57,7 @@ def test_a_path_that_is_not_given_stops_before_the_first_row(tmp_path: Path) -> 
     with pytest.raises(Refusal, match=r"row 'Popularity': data\.source\.path must be given, .*Set data\.source\.path="):
         run([str(path), f"run_dir={tmp_path / 'run'}"])
     assert not (tmp_path / "run").exists()
-    check(load_study(path), ["data.source.path=x"], baseline_keys())
+    check(load_study(path), ["data.source.path=x"], known_keys())
 
 
 def test_two_rows_that_are_the_same(tmp_path: Path) -> None:
@@ -87,7 +90,7 @@ def test_a_metric_that_no_run_logs_stops_before_the_first_row(metric: str, messa
 def test_rows_that_log_to_wandb_are_told(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(STUDY.replace("tuning=full]", "tuning=full, 'logger=[csv]']"))
-    assert check(load_study(path), ["data.source.path=x"], baseline_keys()) == {"Popularity"}
+    assert check(load_study(path), ["data.source.path=x"], known_keys()) == {"Popularity"}
 
 
 def test_the_launcher_stays_light() -> None:

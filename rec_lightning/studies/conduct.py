@@ -6,7 +6,7 @@ doors call it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -86,11 +86,11 @@ def conduct(
     if calibrate:
         known = frozenset(row.slug for row in study.rows if facts(folder / row.slug))
         if short := calibrations(study, known):
-            runner.run(short, make_jobs(short))
+            runner.run(short.runs, make_jobs(short))
     runner.plan(make_jobs(study), _tries(study, make_jobs, searches))
     if any(row.tune for row in study.rows):
         tried = with_tries(study)
-        runner.run(tried, make_jobs(tried))
+        runner.run(tried.runs, make_jobs(tried))
     runner.search(searches)
     study = _chosen(study, searches, folder)
     outcomes = _run_hopeful(study, make_jobs, runner)
@@ -118,17 +118,23 @@ def _chosen(study: Study, searches: Sequence[Search], folder: Path) -> Study:
 
 
 def _run_hopeful(study: Study, make_jobs: MakeJobs, runner: Runner) -> list[Outcome]:
-    """All rows that can run; the others end with the reason why not."""
-    rows = tuple(row for row in study.rows if not row.hopeless)
-    ran: Sequence[Outcome] = []
-    if rows:
-        hopeful = replace(study, rows=rows, reference=None)
-        ran = runner.run(hopeful, make_jobs(hopeful))
-    outcomes = iter(ran)
-    return [
-        Outcome(job, 1, 0.0, False, (row.hopeless,)) if row.hopeless else next(outcomes)
-        for (row, _), job in zip(study.runs, make_jobs(study), strict=True)
-    ]
+    """All rows that can run, those that fuse others after these; the rest end with the reason why not."""
+    jobs = {(row.name, seed): job for (row, seed), job in zip(study.runs, make_jobs(study), strict=True)}
+    ended: dict[tuple[str, int], Outcome] = {}
+    for fusing in (False, True):
+        runs = [(row, seed) for row, seed in study.runs if bool(row.of) == fusing]
+        why = {(row.name, seed): _hopeless(study, row, seed, ended) for row, seed in runs}
+        ended |= {name: Outcome(jobs[name], 1, 0.0, False, (text,)) for name, text in why.items() if text}
+        hopeful = [(row, seed) for row, seed in runs if not why[row.name, seed]]
+        outcomes = runner.run(hopeful, [jobs[row.name, seed] for row, seed in hopeful]) if hopeful else []
+        ended |= {(row.name, seed): outcome for (row, seed), outcome in zip(hopeful, outcomes, strict=True)}
+    return [ended[row.name, seed] for row, seed in study.runs]
+
+
+def _hopeless(study: Study, row: RowSpec, seed: int, ended: Mapping[tuple[str, int], Outcome]) -> str:
+    """Why a run cannot be; empty where it can."""
+    failed = [f"{one.name} (seed {its})" for one, its in study.sources(row, seed) if ended[one.name, its].code]
+    return f"it fuses {', '.join(failed)}, which failed" if failed else row.hopeless
 
 
 def show(

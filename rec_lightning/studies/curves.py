@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rec_lightning.studies.drawing import BLUE, INK, MUTED, VERMILION, bare, figure_of
+from rec_lightning.studies.drawing import BLUE, GREEN, INK, MUTED, VERMILION, bare, figure_of
 from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.formats import metric_label
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette without yellow, which is too light on white
-_COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9")
 _STYLES = ("-", "--", ":")  # a second round of the palette is dashed
 _GAP = 0.055  # least distance of two labels, as a share of the panel's height
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # near-black, grey and light grey; values that no palette uses, so that they can be found again in an svg
 INK, MUTED, PALE = "#1f2329", "#6b7281", "#c9cdd4"
-# two of Okabe and Ito's colours, which colour-blind people can tell apart
-BLUE, VERMILION = "#0072b2", "#d55e00"
+# three of Okabe and Ito's colours, which colour-blind people can tell apart
+BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
 _PAGE_INKS = {
     INK: "currentColor",
     MUTED: "var(--muted)",

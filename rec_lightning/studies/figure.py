@@ -1,7 +1,7 @@
 """A study's outcome as a picture: one panel a metric, one dot with its interval a row.
 
-Baselines and trained rows differ in colour and in the shape of the dot; values stand beside the dots. Matplotlib is
-imported where a picture is drawn, without a display.
+Baselines, trained and fused rows differ in colour and in the shape of the dot; values stand beside the dots.
+Matplotlib is imported where a picture is drawn, without a display.
 
 Relations: ``curves`` draws the way there, ``report`` puts both into its page, ``drawing`` writes the files.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rec_lightning.studies.drawing import BLUE, INK, MUTED, PALE, VERMILION, bare, figure_of, legend_dots
+from rec_lightning.studies.drawing import BLUE, GREEN, INK, MUTED, PALE, VERMILION, bare, figure_of, legend_dots
 from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import metric_label, score
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = {"baseline": VERMILION, "train": BLUE}
-_MARKERS = {"baseline": "s", "train": "o"}
+_COLOURS = {"baseline": VERMILION, "train": BLUE, "fuse": GREEN}
+_MARKERS = {"baseline": "s", "train": "o", "fuse": "D"}
 _ROW_HEIGHT, _MARGIN, _PANEL, _LETTER = 0.42, 1.05, 3.6, 0.085  # inches
 
 
@@ -45,7 +45,9 @@ def comparison_figure(comparison: Comparison) -> Figure:
 
 def _legend(figure: Figure, comparison: Comparison, left: float) -> None:
     verbs = [verb for verb in _COLOURS if any(line.spec.verb == verb for line in comparison.lines)]
-    entries = [({"train": "trained"}.get(verb, verb), _COLOURS[verb], _MARKERS[verb]) for verb in verbs]
+    entries = [
+        ({"train": "trained", "fuse": "fused"}.get(verb, verb), _COLOURS[verb], _MARKERS[verb]) for verb in verbs
+    ]
     if comparison.reference is not None:
         entries.append((f"mean of {comparison.study.reference}", PALE, ""))
     legend_dots(figure, entries, left)

@@ -8,20 +8,21 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rec_lightning.studies.job import Job
 from rec_lightning.studies.override import first_part, override_key, quoted
-from rec_lightning.studies.store import Resolver, flat, keep
+from rec_lightning.studies.store import Resolver, flat, keep, move_aside
 from rec_lightning.studies.study import RowSpec, Study
 
 # a verb and its overrides -> the command of a process
 CommandBuilder = Callable[[str, Sequence[str]], Sequence[str]]
 
-# first part of the keys that every verb knows; any other override concerns training only
-SHARED_KEYS = frozenset({"data", "seed"})
+# verb -> first parts of the keys it knows of those given beside a study; a verb that is not here knows all
+Known = Mapping[str, Collection[str]]
+KNOWN: Known = {"baseline": frozenset({"data", "seed"}), "fuse": frozenset({"top_k"})}
 
 
 def verb_command(verb: str, overrides: Sequence[str]) -> list[str]:
@@ -33,7 +34,7 @@ def jobs_of(
     study: Study,
     folder: Path,
     overrides: Sequence[str] = (),
-    shared: Collection[str] = SHARED_KEYS,
+    known: Known = KNOWN,
     command: CommandBuilder = verb_command,
     resolve: Resolver | None = None,
     tracked: Tracked | None = None,
@@ -44,7 +45,7 @@ def jobs_of(
         study: whose rows to run.
         folder: of the whole study; each row's run lies below it.
         overrides: Hydra overrides for every row whose verb knows them.
-        shared: first parts of the keys that baselines know too.
+        known: by verb, first parts of the keys it knows.
         command: makes the command of a process from a verb and overrides.
         resolve: makes the configuration by which a run is found again; without it every run is started.
         tracked: rows whose runs are grouped and named for W&B.
@@ -55,7 +56,7 @@ def jobs_of(
     return [
         _job(study, row, seed, _with_tracking(given, row, seed, tracked), folder, command, resolve)
         for row, seed in study.runs
-        for given in [run_overrides(study, row, seed, folder, overrides, shared)]
+        for given in [run_overrides(study, row, seed, folder, overrides, known)]
     ]
 
 
@@ -102,20 +103,21 @@ def run_overrides(
     seed: int,
     folder: Path,
     overrides: Sequence[str] = (),
-    shared: Collection[str] = SHARED_KEYS,
+    known: Known = KNOWN,
 ) -> list[str]:
-    """What one run of a row gets: its overrides, its seed and its folder.
+    """What one run of a row gets: its overrides, its folder, and its seed or the runs that it fuses.
 
     Raises:
         ValueError: as ``row_overrides``.
     """
+    own = f"seed={seed}"
+    if row.of:
+        own = f"runs=[{','.join(quoted(run_folder(folder, *source)) for source in study.sources(row, seed))}]"
     place = quoted(run_folder(folder, row, seed))
-    return [*row_overrides(study, row, overrides, shared), f"seed={seed}", f"run_dir={place}"]
+    return [*row_overrides(study, row, overrides, known), own, f"run_dir={place}"]
 
 
-def row_overrides(
-    study: Study, row: RowSpec, overrides: Sequence[str] = (), shared: Collection[str] = SHARED_KEYS
-) -> list[str]:
+def row_overrides(study: Study, row: RowSpec, overrides: Sequence[str] = (), known: Known = KNOWN) -> list[str]:
     """The row's own overrides, those given beside the study that its verb knows in their place.
 
     Raises:
@@ -137,7 +139,8 @@ def row_overrides(
                 f"the rows differ in {', '.join(study.fixed)}, which cannot be set for all, got {override!r}. "
                 "Leave it out, or run a row by itself with rec-lightning train or baseline."
             )
-    given = [o for o in overrides if row.verb != "baseline" or first_part(override_key(o)) in shared]
+    keys = known.get(row.verb)
+    given = [o for o in overrides if keys is None or first_part(override_key(o)) in keys]
     by_key = {
         override_key(o): o for o in (*row.overrides, *given, *row.last)
     }  # the later takes the place of the earlier
@@ -154,11 +157,17 @@ def _job(
     resolve: Resolver | None,
 ) -> Job:
     place = run_folder(folder, row, seed)
+    sources = [run_folder(folder, *source) / "manifest.json" for source in study.sources(row, seed)]
 
     def kept() -> bool:
         # composing takes a while, so only where something lies
-        exists = (place / "manifest.json").is_file()
-        return resolve is not None and exists and keep(place, resolve(row.verb, overrides), study.code)
+        proof = place / "manifest.json"
+        if resolve is None or not proof.is_file() or not keep(place, resolve(row.verb, overrides), study.code):
+            return False
+        if any(source.stat().st_mtime > proof.stat().st_mtime for source in sources if source.is_file()):
+            move_aside(place)  # what it was made of has run again
+            return False
+        return True
 
     return Job(
         name=row.run_name(seed),

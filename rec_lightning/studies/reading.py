@@ -120,7 +120,7 @@ def _combinations(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _row(content: object, common: Mapping[str, Any], seeds: tuple[int, ...], hunt: Hunt) -> RowSpec:
-    optional = {"overrides", "seconds", "seeds", "published", "levels", "tune", "search"}
+    optional = {"overrides", "seconds", "seeds", "published", "levels", "tune", "search", "of"}
     fields = _mapping(content, "a row", {"name", "verb"}, optional)
     name, verb = str(fields["name"]), str(fields["verb"])
     if verb not in VERBS:
@@ -131,17 +131,18 @@ def _row(content: object, common: Mapping[str, Any], seeds: tuple[int, ...], hun
         raise ValueError(
             f"overrides of row {name!r} must leave seed, run_dir and test to the study, got {clash}. Set seeds."
         )
-    seconds = fields.get("seconds")
+    seconds, of = fields.get("seconds"), _strings(fields.get("of", []), f"`of` of row {name!r}")
     return RowSpec(
         name=name,
         verb=verb,
         overrides=shared + own,
         seconds=None if seconds is None else float(seconds),
-        seeds=_row_seeds(fields, name, seeds if verb == "train" else seeds[:1]),
+        seeds=_row_seeds(fields, name, seeds if verb == "train" or len(of) > 1 else seeds[:1]),
         published=_published(fields.get("published"), name),
         levels={str(key): str(level) for key, level in fields.get("levels", {}).items()},
         tune=hunt.tune(fields),
         sweep=hunt.sweep(fields),
+        of=of,
     )
 
 

@@ -18,7 +18,7 @@ from rec_lightning.studies.launch import drive, launch
 from rec_lightning.studies.plan import run_folder
 from rec_lightning.studies.progress import watching
 from rec_lightning.studies.store import stale
-from rec_lightning.studies.study import Study
+from rec_lightning.studies.study import RowSpec
 from rec_lightning.studies.supply import Together
 
 if TYPE_CHECKING:
@@ -51,16 +51,16 @@ class Runner:
         told = forecast(informed(jobs), self.parallel, informed(tries))
         self.console.print(told, markup=False, highlight=False)
 
-    def run(self, study: Study, jobs: Sequence[Job]) -> Sequence[Outcome]:
+    def run(self, runs: Sequence[tuple[RowSpec, int]], jobs: Sequence[Job]) -> Sequence[Outcome]:
         """Runs what is missing, and again what was kept although the data have changed since.
 
         Args:
-            study: whose rows and seeds the jobs are, in order.
-            jobs: one a row and seed.
+            runs: rows and seeds.
+            jobs: theirs, in order.
         """
         jobs = informed(jobs)
         outcomes = self._launch(jobs)
-        again = self._stale_jobs(study, outcomes)
+        again = self._stale_jobs(runs, outcomes)
         if not again:
             return outcomes
         names = ", ".join(job.name for job in again)
@@ -80,10 +80,10 @@ class Runner:
         with watching(jobs, self.console, self.parallel) as watcher:
             return launch(jobs, watcher, parallel=self.parallel, place=self.place)
 
-    def _stale_jobs(self, study: Study, outcomes: Sequence[Outcome]) -> list[Job]:
+    def _stale_jobs(self, runs: Sequence[tuple[RowSpec, int]], outcomes: Sequence[Outcome]) -> list[Job]:
         well = [
             (outcome, (run_folder(self.folder, row, seed), seed))
-            for (row, seed), outcome in zip(study.runs, outcomes, strict=True)
+            for (row, seed), outcome in zip(runs, outcomes, strict=True)
             if outcome.code == 0
         ]
         old = set(stale((run for o, run in well if o.kept), (run for o, run in well if not o.kept)))

@@ -68,7 +68,7 @@ def keep(run: Path, config: Mapping[str, Any], policy: str = "any") -> bool:
         return False  # nothing yet, or refused before it was bound to a configuration
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     if flat(there) != flat(config) or not _same_code(manifest.get("code", {}), policy):
-        _move_aside(run)
+        move_aside(run)
         return False
     tested = manifest.get("status") == "complete"
     if not tested and (config.get("test", True) or manifest.get("status") != "validated"):
@@ -108,7 +108,7 @@ def stale(kept: Iterable[tuple[Path, int]], new: Iterable[tuple[Path, int]]) -> 
         prints.setdefault(seed, set()).add(_fingerprint(run))
     old = [run for run, seed in kept if seed in prints and _fingerprint(run) not in prints[seed]]
     for run in old:
-        _move_aside(run)
+        move_aside(run)
     return old
 
 
@@ -155,7 +155,12 @@ def _commit() -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _move_aside(run: Path) -> None:
+def move_aside(run: Path) -> None:
+    """Gives a run that is no longer true another name beside its place, so that nothing is lost.
+
+    Args:
+        run: its folder.
+    """
     number = 1
     while (place := run.with_name(f"{run.name}.replaced-{number}")).exists():
         number += 1

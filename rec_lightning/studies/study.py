@@ -15,7 +15,7 @@ from rec_lightning.studies.ranges import Sweep
 TESTS = ("sign_flips", "t", "wilcoxon")
 CORRECTIONS = {"holm": "Holm", "benjamini_hochberg": "Benjamini and Hochberg"}  # and as a sentence says them
 CODE_POLICIES = ("any", "version", "commit")
-VERBS = ("train", "baseline")
+VERBS = ("train", "baseline", "fuse")
 DEFAULT_SEEDS = (42,)
 
 
@@ -57,7 +57,7 @@ class RowSpec:
 
     Args:
         name: as the table shows it.
-        verb: ``train`` or ``baseline``.
+        verb: ``train``, ``baseline`` or ``fuse``.
         overrides: Hydra overrides of that verb.
         seconds: expected wall time of one run on the machine of the experiment's header, for the time left; None
             when unknown.
@@ -73,6 +73,8 @@ class RowSpec:
         without: the part of the ablation that it lacks; empty for any other row.
         last: overrides that nothing given beside the study takes the place of.
         parent: name of the row for which this one is a try; empty for a row of the table.
+        of: names of the rows that a ``fuse`` makes one ranking of: for each seed those of several rows, or all the
+            seeds of a single one.
     """
 
     name: str
@@ -91,6 +93,7 @@ class RowSpec:
     without: str = ""
     last: tuple[str, ...] = ()
     parent: str = ""
+    of: tuple[str, ...] = ()
 
     @property
     def searched(self) -> frozenset[str]:
@@ -156,6 +159,7 @@ class Study:
                 raise ValueError(f"{name} must be one of {list(known)}, got {value!r}.")
         for row in self.rows:
             _check_row(row, self.metrics)
+            _check_sources(row, {one.name: one for one in self.rows})
         if self.reference is not None and self.reference not in names:
             raise ValueError(f"reference must be the name of a row, one of {names}, got {self.reference!r}.")
 
@@ -165,9 +169,19 @@ class Study:
         return [(row, seed) for row in self.rows for seed in row.seeds]
 
     def with_seeds(self, seeds: Sequence[int]) -> Study:
-        """The same study with other seeds for what trains, and the first of them for the baselines that ran once."""
-        rows = tuple(replace(row, seeds=tuple(seeds)[: None if row.verb == "train" else 1]) for row in self.rows)
+        """The same study with other seeds for what trains, and the first of them for what runs once."""
+        rows = tuple(
+            replace(row, seeds=tuple(seeds)[: None if row.verb == "train" or len(row.of) > 1 else 1])
+            for row in self.rows
+        )
         return replace(self, rows=rows)
+
+    def sources(self, row: RowSpec, seed: int) -> list[tuple[RowSpec, int]]:
+        """The runs that a run of a ``fuse`` reads; a row without this seed gives its first."""
+        rows = [next(one for one in self.rows if one.name == name) for name in row.of]
+        if len(rows) == 1:
+            return [(rows[0], one) for one in rows[0].seeds]
+        return [(one, seed if seed in one.seeds else one.seeds[0]) for one in rows]
 
 
 def _check_row(row: RowSpec, metrics: Sequence[str]) -> None:
@@ -178,4 +192,26 @@ def _check_row(row: RowSpec, metrics: Sequence[str]) -> None:
     if unknown := sorted(set(row.published.scores if row.published else ()) - set(metrics)):
         raise ValueError(
             f"published numbers of row {row.name!r} must be of the study's metrics {list(metrics)}, got {unknown}."
+        )
+
+
+def _check_sources(row: RowSpec, rows: Mapping[str, RowSpec]) -> None:
+    if (row.verb == "fuse") != bool(row.of):
+        need = "must name in `of` the rows it fuses" if row.verb == "fuse" else "has no use for `of`, which fuse has"
+        raise ValueError(f"row {row.name!r} of verb {row.verb} {need}, got {list(row.of)}.")
+    known = [name for name, one in rows.items() if one.verb != "fuse"]
+    if row.of and (set(row.of) - set(known) or len(set(row.of)) < len(row.of)):
+        raise ValueError(
+            f"`of` of row {row.name!r} must name different rows that train or are baselines, some of {known}, "
+            f"got {list(row.of)}."
+        )
+    if len(row.of) == 1 and len(rows[row.of[0]].seeds) < 2:
+        raise ValueError(
+            f"row {row.name!r} fuses the seeds of {row.of[0]!r}, which must be at least two, got "
+            f"{list(rows[row.of[0]].seeds)}. Set seeds, or name another row in `of`."
+        )
+    if len(row.of) == 1 and len(row.seeds) > 1:
+        raise ValueError(
+            f"row {row.name!r} fuses all the seeds of {row.of[0]!r} in one run, got seeds {list(row.seeds)}. "
+            "Leave its seeds out."
         )

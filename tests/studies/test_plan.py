@@ -32,7 +32,7 @@ def test_overrides_reach_the_verbs_that_know_them(study: Study) -> None:
     # what is given takes the place of the row's own, since an option given twice is refused
     expected = ("items=id_text", "trainer.max_epochs=1", "data.path=x", "+logger.extra=2")
     assert train.command[1:-2] == expected
-    baseline, *_ = jobs_of(study, Path("f"), overrides, {"logger"})
+    baseline, *_ = jobs_of(study, Path("f"), overrides, {"baseline": {"logger"}})
     assert baseline.command[-3] == "+logger.extra=2"
 
 

@@ -59,7 +59,7 @@ def test_the_demo_reads() -> None:
         ({"common": {"tune": []}}, "got unknown ['tune']"),
         (
             {"rows": [{"name": "x", "verb": "serve"}]},
-            "verb of row 'x' must be one of ['train', 'baseline'], got 'serve'",
+            "verb of row 'x' must be one of ['train', 'baseline', 'fuse'], got 'serve'",
         ),
         ({"rows": [{"name": "x y", "verb": "train"}, {"name": "X-Y", "verb": "train"}]}, "got ['x-y', 'x-y']"),
         ({"rows": [{"name": "x", "verb": "train", "overrides": [{"a": 1}]}]}, "overrides of row 'x' must be a list"),
