@@ -170,7 +170,7 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
                 check_metric(metric, config.get("top_k", []))
         except ValueError as error:
             raise ValueError(f"row {row.name!r}: {error}") from error
-        key = repr((row.verb, sorted(flat(config).items()), repr(searched.get(row.parent))))
+        key = repr((row.verb, row.of, sorted(flat(config).items()), repr(searched.get(row.parent))))
         if {"group", "name", "job_type"} <= set(config.get("logger") or ()):
             tracked.add(row.parent or row.name)
         if key in seen:

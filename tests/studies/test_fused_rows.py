@@ -123,3 +123,10 @@ def test_one_whose_source_failed_says_so_and_the_others_run(bench: Bench) -> Non
     told = {failure.spec.name: failure.error for failure in bench.failures}
     assert told["Both"] == ("it fuses EASE (seed 1), which failed",)
     assert set(told) == {"Both", "EASE"}
+
+
+def test_the_same_rule_over_other_rows_is_another_row() -> None:
+    from rec_lightning.studies.reading import load_study
+    from rec_lightning.study import check, known_keys
+
+    check(load_study("fusion"), [], known_keys())
