@@ -130,8 +130,8 @@ class EvalBatches:
         batch_size: rows a batch.
         rank: this process.
         world: number of processes.
-        inputs: ``past``, all earlier events but those of a later part, or ``train``, earlier training events only;
-            events of role 3 are input in both.
+        inputs: ``past``, all earlier events but those of a later part; ``train``, earlier training events only; or
+            ``rest``, all events that no part asks for, later ones too. Events of role 3 are input in each.
     """
 
     def __init__(
@@ -142,11 +142,11 @@ class EvalBatches:
         batch_size: int,
         rank: int = 0,
         world: int = 1,
-        inputs: Literal["past", "train"] = "past",
+        inputs: Literal["past", "train", "rest"] = "past",
     ) -> None:
         self.max_length, self.batch_size = max_length, batch_size
         event = np.flatnonzero(sequences.role == role)
-        known = Inputs(sequences, event, role if inputs == "past" else 0)
+        known = Inputs(sequences, event, role if inputs == "past" else 0, whole=inputs == "rest")
         time = sequences.timestamp
         target_time = event if time is None else time[event]
         self.items, self.time = known.items, None if time is None else known.of(time)

@@ -1,4 +1,4 @@
-"""What a model reads before an event: everything earlier of the same user that it may know.
+"""What a model reads before an event: everything earlier of the same user that it may know, or all of it.
 
 Input is never of a later part than what is asked: a validation target is not predicted from a test event, even where
 the split puts one before it.
@@ -26,9 +26,17 @@ class Inputs:
         event: (n,) places of events in them.
         last: highest role that may be input: 0, 1 or 2; events in no part (3) always are.
         only: (E,) events that may be input at all; None for all.
+        whole: later events of the user are input too.
     """
 
-    def __init__(self, sequences: Sequences, event: Ints, last: int, only: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self,
+        sequences: Sequences,
+        event: Ints,
+        last: int,
+        only: NDArray[np.bool_] | None = None,
+        whole: bool = False,
+    ) -> None:
         hidden = (sequences.role > last) & (sequences.role != 3)
         if only is not None:
             hidden |= ~only
@@ -38,7 +46,8 @@ class Inputs:
         self.items: Ints = self.of(sequences.items)
         self.user: Ints = np.searchsorted(sequences.offsets, event, side="right") - 1
         begin = sequences.offsets[self.user]
-        self.begin, self.end = begin - gone[begin], event - gone[event]
+        end = sequences.offsets[self.user + 1] if whole else event
+        self.begin, self.end = begin - gone[begin], end - gone[end]
 
     def of(self, column: NDArray[Any]) -> NDArray[Any]:
         """(E,) a column of all events -> that of those that may be input, which ``begin`` and ``end`` point into."""

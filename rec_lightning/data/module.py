@@ -53,7 +53,8 @@ class RecData:
         seed: of order and cuts.
         prepare: steps between source and split by name, run in this order; null for none.
         inputs: what the model reads before a target of validation or test: ``past``, all earlier events but those
-            of a later part, or ``train``, earlier training events only.
+            of a later part; ``train``, earlier training events only; or ``rest``, all of the user's events that no
+            part asks for, later ones too, for splits that ask for several events of a user at once.
         cache: whether the prepared form is kept under the cache folder and used again.
         privacy: guards by name, run on what the source gives before anything else sees it; null for none.
         groups: in how many groups of rows of about one length a step runs through the backbone, at most.
@@ -73,7 +74,7 @@ class RecData:
         context: int = 0,
         seed: int = 0,
         prepare: Mapping[str, Step] | None = None,
-        inputs: Literal["past", "train"] = "past",
+        inputs: Literal["past", "train", "rest"] = "past",
         cache: bool = True,
         privacy: Mapping[str, Guard] | None = None,
         groups: int = 1,
@@ -234,9 +235,14 @@ class RecData:
             label: what is to be predicted of an event.
 
         Raises:
-            ValueError: the column is not there or holds what is no label, a part has no labelled event, or training
-                has one class only.
+            ValueError: the column is not there or holds what is no label, a part has no labelled event, training
+                has one class only, or the history would hold later events.
         """
+        if self.inputs == "rest":
+            raise ValueError(
+                "data.inputs must be past or train where events are scored after what came before them, got rest. "
+                "Set data.inputs, or data/split=temporal_ratio."
+            )
         self._labelled = Labelled(label, self.tables, self.sequences, self.catalog)
 
     def _examples(self, labelled: Labelled, role: int) -> Examples:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,18 +24,26 @@ def sequences(draw: st.DrawFn) -> Sequences:
 
 
 @settings(max_examples=200, deadline=None)
-@given(sequences(), st.sampled_from([1, 2]), st.integers(2, 6), st.integers(1, 5), st.integers(1, 4), st.booleans())
-def test_each_target_once_from_exactly_what_came_before(
-    data: Sequences, role: int, max_length: int, batch_size: int, world: int, past: bool
+@given(
+    sequences(),
+    st.sampled_from([1, 2]),
+    st.integers(2, 6),
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.sampled_from(["past", "train", "rest"]),
+)
+def test_each_target_once_from_exactly_what_it_may_know(
+    data: Sequences, role: int, max_length: int, batch_size: int, world: int, which: Any
 ) -> None:
     def inputs(user: int, event: int) -> list[int]:
-        """Items before an event that are of no later part; written down without any array trick."""
-        allowed = {0, 3, *(range(role + 1) if past else [])}
-        return [e + 1 for e in range(int(data.offsets[user]), event) if int(data.role[e]) in allowed]
+        """Items before an event that are of no later part, or all unasked; written down without any array trick."""
+        allowed = {0, 3, *(range(role + 1) if which == "past" else [])}
+        end = int(data.offsets[user + 1]) if which == "rest" else event
+        return [e + 1 for e in range(int(data.offsets[user]), end) if int(data.role[e]) in allowed]
 
     found = []
     for rank in range(world):
-        batches = EvalBatches(data, role, max_length, batch_size, rank, world, "past" if past else "train")
+        batches = EvalBatches(data, role, max_length, batch_size, rank, world, which)
         seen = list(batches)
         assert len(seen) == len(batches)
         for batch in seen:
