@@ -15,6 +15,7 @@ from typing import Any, cast
 import hydra
 import yaml
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -63,7 +64,7 @@ def _compose(root: str, parsed: list[Override]) -> DictConfig:
     plain = hydra.compose(root, where, return_hydra_config=True)
     single = _groups(plain)
     # Hydra does not count a group with a list of choices, but then its name is a key of the root
-    several = {str(key) for key in plain if key not in single and _choices(root, where, str(key))} - {"hydra"}
+    several = set(map(str, plain)) & _folders(root, where) - single - {"hydra"}
     groups, values = list[Override](), list[Override]()
     # a group inside a group (loss/negatives) exists where the choice above it has one
     for override in sorted((o for o in parsed if o.key_or_group != SEARCH), key=lambda o: "/" in o.key_or_group):
@@ -99,6 +100,11 @@ def _lines(overrides: list[Override]) -> list[str]:
 def _choices(root: str, where: list[str], group: str) -> list[str]:
     loader = GlobalHydra.instance().config_loader()
     return list(filter(is_choice, loader.get_group_options(group, config_name=root, overrides=where)))
+
+
+def _folders(root: str, where: list[str]) -> set[str]:
+    loader = GlobalHydra.instance().config_loader()
+    return set(loader.get_group_options("", ObjectType.GROUP, config_name=root, overrides=where))
 
 
 def _container(config: DictConfig) -> dict[str, Any]:
