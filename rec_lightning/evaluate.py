@@ -2,6 +2,7 @@
 
 The run's own configuration holds for everything else. Its best checkpoint is loaded, a baseline is fitted again; the
 results go to DIR/evaluations/<name>. Targets that the run was trained on are refused unless allow_trained=true.
+A run that scored labels may be measured with other metrics and on its validation (stage=val).
 
 file=FILE data=... measures lists that another program made: .csv, .tsv, .parquet or .jsonl with the columns user, item
 and rank or score, or with user and a list items. Its options are those below.
@@ -35,10 +36,11 @@ def run(overrides: list[str]) -> int:
 
         from rec_lightning.runtime.check import check_signatures
         from rec_lightning.runtime.evaluation import Evaluation
+        from rec_lightning.runtime.label_evaluation import LabelEvaluation
         from rec_lightning.runtime.rundir import RunDir
 
         check_signatures(request.config)
-        evaluation = Evaluation(request)
+        evaluation = (LabelEvaluation if request.config.get("label") else Evaluation)(request)
         place = RunDir(request.config.run_dir, request.config)
     with place:
         if not place.complete:

@@ -1,9 +1,10 @@
 """Runs a complete run again from its own configuration and says whether the result is the same: reproduce RUN.
 
 The new run lies in RUN/reproduction, or in ``run_dir=PATH``; a killed one goes on. ``metric=ndcg@10`` is what is
-compared (what chose the best epoch). The result is equal when every target has the same rank; else it is within the
-seeds' spread, where the run's folder has neighbours with other seeds, or within the interval over users; or it is
-neither, which ends with code 1. What differs in code, data, packages and hardware is named as ``diff`` does.
+compared (what chose the best epoch). The result is equal when every target has the same rank, or every example the same
+prediction; else it is within the seeds' spread, where the run's folder has neighbours with other seeds, or within the
+interval over users; or it is neither, which ends with code 1. What differs in code, data, packages and hardware is
+named as ``diff`` does.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def run(words: list[str]) -> int:
         from rec_lightning.studies.difference import changes
         from rec_lightning.studies.reproduction import compared_by, judge, neighbours
 
-        finished = read_finished(place)
+        finished = read_finished(place, scoring=True)
         again = Path(options.get("run_dir", str(place / "reproduction")))
         metric = options.get("metric") or compared_by(place)
         config, added = configuration_again(finished.config, finished.manifest["verb"], again)

@@ -145,9 +145,9 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
         ValueError: as ``compose`` says, with the row's name; two rows resolve to the same configuration; or a metric
             that a row would not log.
     """
+    from rec_lightning.studies.aims import check_metric, check_scored
     from rec_lightning.studies.attempt import corners
     from rec_lightning.studies.inner import tries
-    from rec_lightning.studies.intervals import check_metric
     from rec_lightning.studies.plan import row_overrides
     from rec_lightning.studies.samplers import require_optuna
     from rec_lightning.studies.store import flat
@@ -161,13 +161,11 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
     for row in chain.from_iterable(tries(r) if r.tune else corners(r) if r.sweep else [r] for r in study.rows):
         try:
             config = resolve(row.verb, row_overrides(study, row, overrides, known))
-            if config.get("label"):
-                raise ValueError(
-                    "a study compares runs that rank, and task scores labels. Leave the row out; "
-                    "rec_lightning.studies.scored compares runs of scoring."
-                )
             for metric in study.metrics:
-                check_metric(metric, config.get("top_k", []))
+                if config.get("label"):
+                    check_scored(metric, config["metrics"])
+                else:
+                    check_metric(metric, config.get("top_k", []))
         except ValueError as error:
             raise ValueError(f"row {row.name!r}: {error}") from error
         key = repr((row.verb, row.of, sorted(flat(config).items()), repr(searched.get(row.parent))))

@@ -64,7 +64,7 @@ def read_request(overrides: list[str]) -> Request:
     if own["run"] is None:
         raise ValueError("run must be given, it has no default. Set run=DIR, the run_dir of a complete run.")
     run = Path(str(own["run"])).expanduser()
-    finished = read_finished(run)
+    finished = read_finished(run, scoring=True)
     trained, manifest = finished.config, finished.manifest
     name = own["name"] or _name(str(own["stage"]), others)
     if not re.fullmatch(r"[\w.,=+-]+", str(name)):
@@ -77,6 +77,7 @@ def read_request(overrides: list[str]) -> Request:
 
 
 def _differing(trained: DictConfig, verb: str, others: list[Override]) -> DictConfig:
+    _check_scoring(trained, others)
     for override in others:
         first = re.split(r"[./@]", override.key_or_group, maxsplit=1)[0]
         if override.key_or_group not in (SEARCH, "top_k") and first not in _GROUPS:
@@ -106,6 +107,17 @@ def _differing(trained: DictConfig, verb: str, others: list[Override]) -> DictCo
             raise ValueError(f"unknown option {key}: the run's configuration has none of this name. Leave it out.")
         OmegaConf.update(config, key, override.value(), merge=False)
     return config
+
+
+def _check_scoring(trained: DictConfig, others: list[Override]) -> None:
+    # what a head knows of users, events and words is that of the data the run was trained on
+    known = ("metrics", "data.eval_batch_size", SEARCH)
+    wrong = [o.input_line for o in others if o.key_or_group.split(".")[0] not in known and key_of(o) not in known]
+    if trained.get("label") and wrong:
+        raise ValueError(
+            "an evaluation of a run that scored labels may differ in metrics and data.eval_batch_size, got "
+            f"{wrong[0]}. Leave it out."
+        )
 
 
 def _chooses(trained: DictConfig, override: Override) -> bool:

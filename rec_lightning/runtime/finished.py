@@ -37,8 +37,12 @@ class Finished:
         return bool(self.manifest["verb"] == "train")
 
 
-def read_finished(folder: Path) -> Finished:
+def read_finished(folder: Path, scoring: bool = False) -> Finished:
     """Reads the configuration and the manifest of a run.
+
+    Args:
+        folder: its directory.
+        scoring: whether one that scored labels will do as well.
 
     Raises:
         ValueError: no run of ``train`` or ``baseline``, one that has not ended, or one that scored labels.
@@ -52,7 +56,7 @@ def read_finished(folder: Path) -> Finished:
         )
     config = OmegaConf.load(files[0])
     assert isinstance(config, DictConfig)
-    if config.get("label"):
+    if config.get("label") and not scoring:
         raise ValueError(
             f"run must be one that ranks, and {folder} scored labels: what it measured is in metrics.json and "
             "predictions.parquet there. Set another run."

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rec_lightning.studies.aims import direction
 from rec_lightning.studies.override import override_key
 from rec_lightning.studies.study import RowSpec
 
@@ -78,7 +79,8 @@ def ablation(comparison: Comparison) -> Comparison | None:
     full = next((line for line in comparison.lines if line.spec.name in names), None)
     if full is None:
         return None
-    mean = {line.spec.name: line.scores[comparison.study.primary].mean for line in lines}
+    primary = comparison.study.primary
+    mean = {line.spec.name: direction(primary) * line.scores[primary].mean for line in lines}
     ordered = [full, *sorted(lines, key=lambda line: mean[line.spec.name])]
     specs = {line.spec.name: replace(line.spec, name=f"without {line.spec.without}") for line in lines}
     specs[full.spec.name] = full.spec

@@ -1,6 +1,6 @@
 """The rows of a study side by side: means, intervals over users, and the paired difference to the reference.
 
-Relations: from ``rows`` to ``entries``, with the intervals of ``intervals`` and ``crossed``.
+Relations: from ``rows`` to ``entries``, with the intervals and tests of ``contrast``.
 """
 
 from __future__ import annotations
@@ -8,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rec_lightning.studies.crossed import crossed_difference, crossed_mean
-from rec_lightning.studies.entries import LEVEL, Comparison, Failure, Finished, Line, Missing, Run
+from rec_lightning.studies.contrast import difference_of, mean_of, p_of, user_values
+from rec_lightning.studies.entries import Comparison, Failure, Finished, Line, Missing, Run
 from rec_lightning.studies.evidence import corrected, weigh
-from rec_lightning.studies.intervals import Interval, bootstrap_mean, paired_difference, per_user
+from rec_lightning.studies.pooled import joined
 from rec_lightning.studies.study import RowSpec, Study
 
 
@@ -26,6 +23,7 @@ def compare(study: Study, entries: Sequence[Finished | Failure], overrides: Sequ
         entries: the runs, in any order.
         overrides: given beside the study.
     """
+    study, entries = joined(study, entries)
     first = next((entry for entry in entries if isinstance(entry, Finished)), None)
     fitting = [_fitting(first, entry) if first and isinstance(entry, Finished) else entry for entry in entries]
     runs, failed = dict[str, tuple[Run, ...]](), dict[str, tuple[Failure, ...]]()
@@ -43,22 +41,17 @@ def compare(study: Study, entries: Sequence[Finished | Failure], overrides: Sequ
     return Comparison(study, tuple(_corrected(lines, study.correction)), tuple(overrides))
 
 
-def user_values(metric: str, runs: Sequence[Run]) -> NDArray[np.float64]:
-    """(S, U) values of a metric, one row a run; the users are in one order."""
-    return np.stack([per_user(metric, run.row.ranks) for run in runs])
-
-
 def _line(
     study: Study, spec: RowSpec, runs: tuple[Run, ...], reference: tuple[Run, ...], failures: tuple[Failure, ...]
 ) -> Line:
     values = {metric: user_values(metric, runs) for metric in study.metrics}
-    scores = {metric: _mean(study, v) for metric, v in values.items()}
+    scores = {metric: mean_of(study, metric, runs) for metric in study.metrics}
     spread = {metric: float(v.mean(1).std(ddof=1)) for metric, v in values.items() if len(runs) > 1}
     versus = evidence = None
     if reference and reference is not runs:
-        own, theirs = values[study.primary], user_values(study.primary, reference)
-        versus = _difference(study, own, theirs)
-        evidence = weigh(own, theirs, versus, study.resamples, study.seed, study.test)
+        versus = difference_of(study, study.primary, runs, reference)
+        name, p = p_of(study, study.primary, runs, reference)
+        evidence = weigh(values[study.primary], user_values(study.primary, reference), versus, name, p)
     return Line(spec, runs, scores, spread, versus, evidence, failures)
 
 
@@ -66,19 +59,6 @@ def _corrected(entries: Sequence[Line | Missing], correction: str) -> list[Line 
     found = [entry.evidence for entry in entries if isinstance(entry, Line) and entry.evidence]
     after = iter(corrected(found, correction))
     return [replace(e, evidence=next(after)) if isinstance(e, Line) and e.evidence else e for e in entries]
-
-
-def _mean(study: Study, values: NDArray[np.float64]) -> Interval:
-    if len(values) == 1:
-        return bootstrap_mean(values[0], study.resamples, LEVEL, study.seed)
-    interval = crossed_mean(values, LEVEL)
-    return Interval(interval.mean, max(0.0, interval.low), min(1.0, interval.high))  # no metric lies outside
-
-
-def _difference(study: Study, values: NDArray[np.float64], reference: NDArray[np.float64]) -> Interval:
-    if len(values) == len(reference) == 1:
-        return paired_difference(values[0], reference[0], study.resamples, LEVEL, study.seed)
-    return crossed_difference(values, reference, LEVEL)
 
 
 def _fitting(first: Finished, other: Finished) -> Finished | Failure:

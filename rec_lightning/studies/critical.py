@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rec_lightning.studies.comparison import user_values
+from rec_lightning.studies.aims import is_ranked
+from rec_lightning.studies.contrast import user_values
 from rec_lightning.studies.drawing import BLUE, INK, PALE, bare, figure_of
 from rec_lightning.studies.entries import Comparison
 from rec_lightning.studies.formats import metric_label
@@ -48,9 +49,9 @@ def critical_figure(comparison: Comparison) -> Figure | None:
         comparison: the study's outcome.
 
     Returns:
-        None with fewer than 3 rows or more than can be read.
+        None with fewer than 3 rows or more than can be read, and where no user has a value alone.
     """
-    if not 3 <= len(comparison.lines) <= MOST:
+    if not 3 <= len(comparison.lines) <= MOST or not is_ranked(comparison.study.primary):
         return None
     ranks = average_ranks(comparison)
     order = [int(n) for n in np.argsort(ranks, kind="stable")]

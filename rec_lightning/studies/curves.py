@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from rec_lightning.studies.aims import is_ranked
 from rec_lightning.studies.drawing import BLUE, GREEN, INK, MUTED, VERMILION, bare, figure_of
 from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.formats import metric_label
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette without yellow, which is too light on white
-_COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9")
-_STYLES = ("-", "--", ":")  # a second round of the palette is dashed
+COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9")
+STYLES = ("-", "--", ":")  # a second round of the palette is dashed
 _GAP = 0.055  # least distance of two labels, as a share of the panel's height
 
 
@@ -50,15 +51,16 @@ def curves_figure(comparison: Comparison) -> Figure | None:
     panel.set_xlabel("epoch", fontsize=8.5, color=MUTED)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     for number, table in enumerate(series.values()):
-        style = _STYLES[number // len(_COLOURS) % len(_STYLES)]
+        style = STYLES[number // len(COLOURS) % len(STYLES)]
         panel.plot(table["epoch"], table["value"], style, color=_colour(number), linewidth=1.8)
-    panel.set_ylim(bottom=0)
+    if is_ranked(comparison.study.primary):
+        panel.set_ylim(bottom=0)
     _labels(panel, series)
     return figure
 
 
 def _colour(number: int) -> str:
-    return _COLOURS[number % len(_COLOURS)]
+    return COLOURS[number % len(COLOURS)]
 
 
 def _series(line: Line, key: str) -> pl.DataFrame:
@@ -73,8 +75,11 @@ def _series(line: Line, key: str) -> pl.DataFrame:
 
 def _labels(panel: Axes, series: dict[str, pl.DataFrame]) -> None:
     """Names at the right edge, at the height of the last value, moved apart where they would overlap."""
-    top = panel.get_ylim()[1]
-    ends = [(table["value"][-1] / top, number, name) for number, (name, table) in enumerate(series.items())]
+    bottom, top = panel.get_ylim()
+    ends = [
+        ((table["value"][-1] - bottom) / (top - bottom), number, name)
+        for number, (name, table) in enumerate(series.items())
+    ]
     height = -_GAP
     for wanted, number, name in sorted(ends):
         height = max(wanted, height + _GAP)

@@ -1,6 +1,6 @@
 """How strong a row's difference to the reference is: a test, its correction for several rows, and an effect size.
 
-Relations: tests of ``significance`` and ``crossed``; ``comparison`` asks for it and ``findings`` puts it into words.
+Relations: the test is one of ``contrast``; ``comparison`` asks for it and ``findings`` puts it into words.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rec_lightning.studies.intervals import Interval
 from rec_lightning.studies.significance import benjamini_hochberg, effect_size, holm
 from rec_lightning.studies.study import CORRECTIONS
-from rec_lightning.studies.testing import compare_pair
 
 # S seeds, U users
 
@@ -65,25 +64,22 @@ def weigh(
     values: NDArray[np.float64],
     reference: NDArray[np.float64],
     difference: Interval,
-    resamples: int = 10_000,
-    seed: int = 0,
-    test: str = "sign_flips",
+    test: str,
+    p: float,
 ) -> Evidence:
-    """Tests one difference, still without correction.
+    """What one difference says, still without correction.
 
     Args:
         values: (S, U) of the row.
         reference: (S', U) of the reference, the same users in the same order.
         difference: with its interval.
-        resamples: number of random sign flips, where both sides have one run.
-        seed: of the flips.
-        test: which one.
+        test: its name.
+        p: of the test.
     """
     per_user = values.mean(0) - reference.mean(0)  # (U,)
-    name, p = compare_pair(values, reference, test, resamples, seed)
     base = float(reference.mean())
     relative = Interval(*(v / base for v in (difference.mean, difference.low, difference.high))) if base else None
-    return Evidence(name, p, effect_size(per_user), relative)
+    return Evidence(test, p, effect_size(per_user), relative)
 
 
 def corrected(evidence: Sequence[Evidence], correction: str = "holm") -> list[Evidence]:

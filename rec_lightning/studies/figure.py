@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rec_lightning.studies.aims import is_ranked
 from rec_lightning.studies.drawing import BLUE, GREEN, INK, MUTED, PALE, VERMILION, bare, figure_of, legend_dots
 from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import metric_label, score
@@ -58,8 +59,7 @@ def _panel(panel: Axes, comparison: Comparison, metric: str) -> None:
     panel.set_title(
         f"{metric_label(metric)}, {100 * LEVEL:.0f} % interval over users", loc="left", fontsize=9.5, color=INK, pad=8
     )
-    top = max(line.scores[metric].high for line in comparison.lines)
-    panel.set_xlim(0, 1.3 * top or 1.0)  # from zero, with room for the values
+    panel.set_xlim(*_reach(comparison, metric))
     panel.set_ylim(len(comparison.entries) - 0.5, -0.5)
     panel.set_yticks([])
     panel.locator_params(axis="x", nbins=6)
@@ -69,7 +69,17 @@ def _panel(panel: Axes, comparison: Comparison, metric: str) -> None:
         if isinstance(entry, Line):
             _dot(panel, y, entry, metric)
         else:
-            panel.text(0, y, " no result", va="center", fontsize=8.5, color=MUTED, style="italic")
+            panel.text(panel.get_xlim()[0], y, " no result", va="center", fontsize=8.5, color=MUTED, style="italic")
+
+
+def _reach(comparison: Comparison, metric: str) -> tuple[float, float]:
+    """From zero, or from the lowest end for labels, whose scores lie far from it; with room for the values."""
+    ends = [line.scores[metric] for line in comparison.lines]
+    low, top = min(one.low for one in ends), max(one.high for one in ends)
+    if is_ranked(metric):
+        return 0.0, 1.3 * top or 1.0
+    room = (top - low) or 1.0
+    return low - 0.1 * room, top + 0.4 * room
 
 
 def _dot(panel: Axes, y: int, line: Line, metric: str) -> None:

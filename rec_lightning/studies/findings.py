@@ -5,6 +5,7 @@ Relations: the numbers are those of ``evidence``; the report and the Markdown ta
 
 from __future__ import annotations
 
+from rec_lightning.studies.aims import direction
 from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.evidence import ALPHA, Evidence
 from rec_lightning.studies.formats import metric_label
@@ -41,7 +42,7 @@ def _finding(comparison: Comparison, line: Line, evidence: Evidence) -> str:
     unit = " %" if evidence.relative else ""
     numbers = f"{100 * LEVEL:.0f} % interval {_ends(versus, unit)}, {_p(evidence)}"
     if evidence.supported:
-        verb = "beats" if versus.mean > 0 else "is worse than"
+        verb = "beats" if direction(comparison.study.primary) * versus.mean > 0 else "is worse than"
         return f"{name} {verb} {reference} by {_number(abs(versus.mean), unit)} {metric} ({numbers})."
     return (
         f"No difference between {name} and {reference} is supported: {_number(versus.mean, unit, '+')} {metric} "

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 # written as escapes, because they are easily taken for a hyphen
 EN_DASH = "\u2013"
 NOTHING = EN_DASH
+_WORDS = ("log_loss", "accuracy")  # all others are abbreviations
 
 
 def metric_label(metric: str) -> str:
     """A metric's key as people write it.
 
     Example:
-        >>> metric_label("ndcg@10")
-        'NDCG@10'
+        >>> metric_label("ndcg@10"), metric_label("log_loss")
+        ('NDCG@10', 'log loss')
     """
-    return metric.upper()
+    return metric.replace("_", " ") if metric in _WORDS else metric.upper()
 
 
 def score(interval: Interval) -> str:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+from rec_lightning.studies.aims import direction
 from rec_lightning.studies.study import RowSpec, Study, Trial
 
 # a try never sees the test set; what is chosen goes on to it from where the try ended
@@ -59,13 +60,17 @@ def chosen(study: Study, place: Callable[[RowSpec], Path]) -> Study:
 def _chosen(study: Study, row: RowSpec, place: Callable[[RowSpec], Path]) -> RowSpec:
     candidates = tries(row)
     values = [validation(place(one), study.primary) for one in candidates]
-    best = max(range(len(values)), key=lambda n: float("-inf") if values[n] is None else values[n] or 0.0)
+    best = max(range(len(values)), key=lambda n: _order(values[n], study.primary))
     trials = tuple(
         Trial(one.overrides[-len(row.tune) - 1 : -1], value, number == best)
         for number, (one, value) in enumerate(zip(candidates, values, strict=True))
     )
     return replace(candidates[best], name=row.name, overrides=candidates[best].overrides[:-1], seeds=row.seeds,
                    trials=trials, parent="")  # fmt: skip
+
+
+def _order(value: float | None, metric: str) -> float:
+    return float("-inf") if value is None else direction(metric) * value
 
 
 def validation(run: Path, metric: str) -> float | None:

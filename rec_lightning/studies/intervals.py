@@ -10,12 +10,12 @@ purpose, so that a table rests on the rankings alone.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rec_lightning.studies.aims import RANKED
 
 # U users, V distinct values, R resamples
 
@@ -71,36 +71,10 @@ def per_user(metric: str, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
         >>> per_user("hr@2", np.array([1, 2, 3])).tolist()
         [1.0, 1.0, 0.0]
     """
-    family, k = _parsed(metric)
-    return _FAMILIES[family](ranks, k)
-
-
-def check_metric(metric: str, top_k: Collection[int]) -> None:
-    """Refuses a metric that a run with these cut-offs would not log.
-
-    Args:
-        metric: of a study.
-        top_k: cut-offs of the run.
-
-    Raises:
-        ValueError: another metric, or another cut-off.
-
-    Example:
-        >>> check_metric("hr@10", [1, 10])
-    """
-    _, k = _parsed(metric)
-    if k not in top_k:
-        raise ValueError(
-            f"metrics must have a cut-off that the runs log, one of {list(top_k)}, got {metric!r}. Set top_k."
-        )
-
-
-def _parsed(metric: str) -> tuple[str, int]:
-    match = re.fullmatch(r"([a-z]+)@([1-9]\d*)", metric)
-    if match is None or match[1] not in _FAMILIES:
-        known = ", ".join(f"{family}@K" for family in _FAMILIES)
-        raise ValueError(f"a study's metric must be one of {known} with K at least 1, got {metric!r}. Change metrics.")
-    return match[1], int(match[2])
+    match = RANKED.fullmatch(metric)
+    if match is None:
+        raise ValueError(f"a metric of ranks must be one of hr@K, ndcg@K with K at least 1, got {metric!r}. Change it.")
+    return _FAMILIES[match[1]](ranks, int(match[2]))
 
 
 def bootstrap_mean(

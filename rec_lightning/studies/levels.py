@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rec_lightning.studies.comparison import user_values
+from rec_lightning.studies.aims import is_ranked
+from rec_lightning.studies.contrast import user_values
 from rec_lightning.studies.drawing import BLUE, INK, MUTED, bare, figure_of
 from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import metric_label
@@ -81,4 +82,5 @@ def _panel(panel: Axes, means: dict[str, Interval], lines: dict[str, list[Line]]
         panel.plot([x], [interval.mean], "o", color=BLUE, markersize=6.5)
     panel.set_xticks(range(len(means)), list(means), fontsize=8.5, color=INK)
     panel.set_xlim(-0.6, len(means) - 0.4)
-    panel.set_ylim(bottom=0)
+    if is_ranked(metric):
+        panel.set_ylim(bottom=0)

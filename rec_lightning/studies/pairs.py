@@ -1,6 +1,6 @@
 """Every row against every other: who is really best, and which rows cannot be told apart.
 
-Relations: the tests of ``evidence``, here between any two rows; ``latex`` prints the best in bold only where this
+Relations: the tests of ``contrast``, here between any two rows; ``latex`` prints the best in bold only where this
 supports it, ``critical`` draws the groups.
 """
 
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from rec_lightning.studies.comparison import user_values
+from rec_lightning.studies.aims import direction
+from rec_lightning.studies.contrast import p_of
 from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.evidence import ALPHA
-from rec_lightning.studies.testing import adjust, compare_pair
+from rec_lightning.studies.testing import adjust
 
 
 def winner(comparison: Comparison, metric: str) -> Line | None:
@@ -23,7 +24,7 @@ def winner(comparison: Comparison, metric: str) -> Line | None:
     """
     if len(comparison.lines) < 2:
         return None
-    best = max(comparison.lines, key=lambda line: line.scores[metric].mean)
+    best = max(comparison.lines, key=lambda line: direction(metric) * line.scores[metric].mean)
     others = [line for line in comparison.lines if line is not best]
     p_values = [_p(comparison, best, other, metric) for other in others]
     return best if max(adjust(p_values, comparison.study.correction)) < ALPHA else None
@@ -54,5 +55,4 @@ def groups(comparison: Comparison, lines: list[Line], metric: str) -> list[tuple
 
 
 def _p(comparison: Comparison, a: Line, b: Line, metric: str) -> float:
-    one, other = user_values(metric, a.runs), user_values(metric, b.runs)
-    return compare_pair(one, other, comparison.study.test, comparison.study.resamples, comparison.study.seed)[1]
+    return p_of(comparison.study, metric, a.runs, b.runs)[1]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rec_lightning.studies.aims import direction, is_ranked
 from rec_lightning.studies.drawing import BLUE, INK, MUTED, PALE, bare, figure_of
 from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.formats import metric_label
@@ -68,7 +69,7 @@ def pareto_figure(comparison: Comparison) -> Figure | None:
 def _panel(panel: Axes, lines: Sequence[Line], costs: Sequence[float], metric: str) -> None:
     bare(panel)
     scores = [line.scores[metric].mean for line in lines]
-    best = front(costs, scores)
+    best = front(costs, [direction(metric) * score for score in scores])
     panel.plot([costs[n] for n in best], [scores[n] for n in best], color=PALE, linewidth=1.5, zorder=0)
     for n, line in enumerate(lines):
         colour = BLUE if n in best else MUTED
@@ -80,4 +81,5 @@ def _panel(panel: Axes, lines: Sequence[Line], costs: Sequence[float], metric: s
                 textcoords="offset points", ha=side[1], fontsize=7.5, color=INK,
             )  # fmt: skip
     panel.margins(x=0.18, y=0.15)
-    panel.set_ylim(bottom=0)
+    if is_ranked(metric):
+        panel.set_ylim(bottom=0)

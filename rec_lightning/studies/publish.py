@@ -1,5 +1,6 @@
 """Writes a study's outcome into its folder: ``results.json``, ``table.md``, ``.tex`` and ``.csv``,
-``comparison.png`` and ``.svg``, ``report.html``; and ``ablation.md`` and ``.tex`` where it has one.
+``comparison.png`` and ``.svg``, ``report.html``; for probabilities ``reliability.png`` and ``.svg``; and
+``ablation.md`` and ``.tex`` where it has one.
 
 Relations: what is written comes from ``comparison``, ``figure`` and ``report``.
 """
@@ -21,6 +22,7 @@ from rec_lightning.studies.figure import comparison_figure
 from rec_lightning.studies.findings import findings
 from rec_lightning.studies.latex import latex_table
 from rec_lightning.studies.markdown import markdown_table
+from rec_lightning.studies.reliability import reliability_figure
 from rec_lightning.studies.report import report_page
 from rec_lightning.studies.sheet import csv_table
 from rec_lightning.studies.wording import caution, protocol
@@ -40,6 +42,8 @@ def publish(comparison: Comparison, folder: Path) -> Path:
     (folder / "results.json").write_text(content + "\n", encoding="utf-8")
     if comparison.lines:
         write_figure(comparison_figure(comparison), folder / "comparison")
+    if (reliability := reliability_figure(comparison)) is not None:
+        write_figure(reliability, folder / "reliability")
     (folder / "table.md").write_text(markdown_table(comparison), encoding="utf-8")
     (folder / "table.tex").write_text(latex_table(comparison), encoding="utf-8")
     if (parts := ablation(comparison)) is not None:
@@ -67,8 +71,9 @@ def publish_beside(folder: Path, place: Path, hidden: Mapping[str, str]) -> None
         for secret in sorted(hidden, key=len, reverse=True):
             text = text.replace(secret, hidden[secret])
         (place / name).write_text(text, encoding="utf-8")
-    if (folder / "comparison.png").exists():
-        shutil.copyfile(folder / "comparison.png", place / "comparison.png")
+    for picture in ("comparison.png", "reliability.png"):
+        if (folder / picture).exists():
+            shutil.copyfile(folder / picture, place / picture)
 
 
 def results(comparison: Comparison) -> dict[str, Any]:

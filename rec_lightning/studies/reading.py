@@ -11,6 +11,7 @@ from typing import Any
 
 from rec_lightning.studies.ablation import ablated
 from rec_lightning.studies.factors import combine, overrides_of, parse_factors
+from rec_lightning.studies.folds import in_folds
 from rec_lightning.studies.hunt import Hunt
 from rec_lightning.studies.study import DEFAULT_SEEDS, VERBS, Published, RowSpec, Study
 
@@ -43,7 +44,7 @@ def parse_study(content: object) -> Study:
     fields = _mapping(content, "a study", {"title", "question", "protocol", "metrics", "primary"},
                       {"reference", "fixed", "common", "seeds", "resamples", "seed", "code",
                        "rows", "factors", "exclude", "tune", "search", "sweep",
-                       "test", "correction", "ablation"})  # fmt: skip
+                       "test", "correction", "ablation", "folds"})  # fmt: skip
     seeds = _seeds(fields.get("seeds", list(DEFAULT_SEEDS)), "seeds")
     common = _mapping(fields.get("common", {}), "common", set(), set(VERBS))
     content_of = [*(fields.get("rows") or ()), *_combinations(fields)]
@@ -58,7 +59,7 @@ def parse_study(content: object) -> Study:
         metrics=_strings(fields["metrics"], "metrics"),
         primary=str(fields["primary"]),
         reference=fields.get("reference"),
-        rows=rows,
+        rows=in_folds(rows, _strings(fields.get("folds", []), "folds")),
         fixed=_strings(fields.get("fixed", []), "fixed"),
         resamples=int(fields.get("resamples", Study.resamples)),
         seed=int(fields.get("seed", Study.seed)),

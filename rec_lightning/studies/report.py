@@ -21,6 +21,7 @@ from rec_lightning.studies.levels import levels_figure
 from rec_lightning.studies.manifest import Manifest
 from rec_lightning.studies.page import Cell, facts, page, paragraph, section, sortable
 from rec_lightning.studies.pareto import pareto_figure
+from rec_lightning.studies.reliability import reliability_figure
 from rec_lightning.studies.searched import search_figure
 from rec_lightning.studies.wording import (
     caution,
@@ -129,6 +130,7 @@ def pictures(comparison: Comparison) -> dict[str, Figure]:
         "Learning curves": curves_figure(comparison),
         "Quality against cost": pareto_figure(comparison),
         "Critical differences": critical_figure(comparison),
+        "Reliability": reliability_figure(comparison),
     }
     return {heading: figure for heading, figure in drawn.items() if figure is not None}
 
@@ -142,6 +144,7 @@ def _pictures(comparison: Comparison) -> list[str]:
         "Learning curves": f"{metric} on the validation users by epoch",
         "Quality against cost": f"{metric} against parameters, time and memory",
         "Critical differences": f"average rank of each row by {metric}",
+        "Reliability": "how often the label is 1 by the probability that a row predicts",
     }
     drawn = pictures(comparison).items()
     return [section(heading, inline_svg(figure, labels[heading])) for heading, figure in drawn]

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from rec_lightning.studies.aims import SCORED, is_ranked
 from rec_lightning.studies.difference import changes
 from rec_lightning.studies.entries import LEVEL
 from rec_lightning.studies.formats import metric_label
-from rec_lightning.studies.intervals import Interval, paired_difference, per_user
+from rec_lightning.studies.intervals import Interval, paired_difference
 from rec_lightning.studies.manifest import read_json
 from rec_lightning.studies.rows import Row, read_row
 
@@ -57,12 +58,12 @@ def judge(first: Path, second: Path, metric: str, others: Sequence[Path] = ()) -
     if not (one.users.equals(two.users) and one.targets.equals(two.targets)):
         return Verdict(False, False, f"Not reproduced: other users or targets were tested ({len(one.users)} and "
                                      f"{len(two.users)} users), so the data are not the same.")  # fmt: skip
-    if np.array_equal(one.ranks, two.ranks):
-        return Verdict(True, True, f"Equal: all {len(one.users)} targets have the same rank.")
-    mine, theirs = (per_user(metric, row.ranks) for row in (two, one))
+    if told := _equal(one, two):
+        return Verdict(True, True, f"Equal: {told}.")
+    mine, theirs = (row.by_user(metric) for row in (two, one))
     told = f"{metric_label(metric)} {mine.mean():.4f}, was {theirs.mean():.4f}"
     if others:
-        spread = _further_run([float(per_user(metric, row.ranks).mean()) for row in (one, *_read(others, metric))])
+        spread = _further_run([float(row.by_user(metric).mean()) for row in (one, *_read(others, metric))])
         inside = spread.low <= mine.mean() <= spread.high
         what = f"spread of {len(others) + 1} seeds [{spread.low:.4f}, {spread.high:.4f}] (95 % for one further run)"
     else:
@@ -74,12 +75,25 @@ def judge(first: Path, second: Path, metric: str, others: Sequence[Path] = ()) -
     return Verdict(False, bool(inside), f"{head} the {what}. {told}.")
 
 
+def _equal(one: Row, two: Row) -> str:
+    """What is the same, in words; empty where something differs."""
+    if one.scores is None or two.scores is None:
+        same = np.array_equal(one.ranks, two.ranks)
+        return f"all {len(one.users)} targets have the same rank" if same else ""
+    same = np.array_equal(one.scores.value, two.scores.value)
+    return f"all {len(one.targets)} predictions are the same" if same else ""
+
+
 def compared_by(run: Path) -> str:
-    """The metric that chose the run's best epoch, else NDCG at 10; of a baseline the latter."""
+    """The metric that chose the run's best epoch, else NDCG at 10, or the first of its kind of label."""
     from omegaconf import OmegaConf
 
-    monitor = str(OmegaConf.select(OmegaConf.load(run / "config.yaml"), "monitor"))
-    return monitor.removeprefix("val/") if re.fullmatch(r"val/(hr|ndcg)@\d+", monitor) else "ndcg@10"
+    config = OmegaConf.load(run / "config.yaml")
+    chosen = str(OmegaConf.select(config, "monitor")).removeprefix("val/")
+    if OmegaConf.select(config, "label"):
+        logged = read_json(run / "metrics.json")
+        return chosen if chosen in SCORED else next(name for name in SCORED if f"test/{name}" in logged)
+    return chosen if is_ranked(chosen) else "ndcg@10"
 
 
 def neighbours(run: Path) -> list[Path]:
@@ -91,7 +105,11 @@ def neighbours(run: Path) -> list[Path]:
     if not _is_seed(run):
         return []
     found = sorted(path for path in run.resolve().parent.iterdir() if _is_seed(path) and path != run.resolve())
-    return [path for path in found if (path / "rankings.parquet").is_file() and _only_the_seed(run, path)]
+    return [path for path in found if _tested(path) and _only_the_seed(run, path)]
+
+
+def _tested(path: Path) -> bool:
+    return any((path / f"{name}.parquet").is_file() for name in ("rankings", "predictions"))
 
 
 def _is_seed(path: Path) -> bool:

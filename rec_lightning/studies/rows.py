@@ -1,4 +1,4 @@
-"""One finished run as a row: who was ranked, at which rank, and what it took.
+"""One finished run as a row: who was tested, with which result, and what it took.
 
 Everything is checked while it is read, so that a table never shows numbers that contradict each other.
 
@@ -16,11 +16,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rec_lightning.studies.aims import is_ranked
 from rec_lightning.studies.intervals import per_user
 from rec_lightning.studies.manifest import Manifest, read_json, read_manifest
+from rec_lightning.studies.scored import Scores, read_scores
 
-# U users
+# U users, M examples
 
+EXAMPLE = ("event", "user", "item", "label")
 _TOLERANCE = 1e-4  # the run averages in float32
 
 
@@ -31,12 +34,13 @@ class Row:
     Args:
         folder: of the run.
         users: (U,) who was tested, sorted, each once.
-        targets: (U,) item each user was tested on.
-        ranks: (U,) exact rank of each user's target, 1 is best.
+        targets: (U,) item each user was tested on; where labels were scored (M,) the examples with their labels.
+        ranks: (U,) exact rank of each user's target, 1 is best; empty where labels were scored.
         metrics: as the run logged them, by key as ``test/ndcg@10``.
         manifest: what the run says about itself.
         history: columns ``epoch, key, value``, from ``history.csv`` or what ``logger=csv`` wrote; None when the run
             left none.
+        scores: what it predicted, where labels were scored.
     """
 
     folder: Path
@@ -46,6 +50,15 @@ class Row:
     metrics: Mapping[str, float]
     manifest: Manifest
     history: pl.DataFrame | None
+    scores: Scores | None = None
+
+    def by_user(self, metric: str) -> NDArray[np.float64]:
+        """(U,) values whose mean is the metric and whose spread over users is that of its linear part."""
+        return per_user(metric, self.ranks) if self.scores is None else self.scores.by_user(metric)
+
+    def flips(self, metric: str) -> NDArray[np.float64] | None:
+        """(U,) what a test may exchange user by user; None where the metric is no sum over users."""
+        return per_user(metric, self.ranks) if self.scores is None else self.scores.flips(metric)
 
 
 def read_row(folder: Path, metrics: Sequence[str]) -> Row:
@@ -53,26 +66,43 @@ def read_row(folder: Path, metrics: Sequence[str]) -> Row:
 
     Args:
         folder: of a complete run.
-        metrics: as ``ndcg@10``; each must be logged as ``test/...`` and agree with the rankings.
+        metrics: as ``ndcg@10`` or ``auc``; each must be logged as ``test/...`` and agree with the rankings or
+            predictions.
 
     Raises:
-        ValueError: a file that is missing or not as it should be, or a logged metric that its rankings contradict.
+        ValueError: a file that is missing or not as it should be, a logged metric that its results contradict, or
+            a metric of rankings where labels were scored, and the other way round.
     """
     manifest = read_manifest(folder / "manifest.json")
     logged = {key: float(value) for key, value in read_json(folder / "metrics.json").items() if value is not None}
+    if (folder / "predictions.parquet").is_file():
+        return _scored(folder, metrics, logged, manifest)
     rankings = _rankings(folder / "rankings.parquet")
     ranks = rankings["rank"].cast(pl.Int64).to_numpy()
     for metric in metrics:
-        _agree(folder, metric, logged, float(per_user(metric, ranks).mean()))
+        _agree(folder, metric, logged, float(per_user(metric, ranks).mean()), "rankings.parquet")
     return Row(folder, rankings["user"], rankings["target"], ranks, logged, manifest, _history(folder))
 
 
+def _scored(folder: Path, metrics: Sequence[str], logged: Mapping[str, float], manifest: Manifest) -> Row:
+    if wrong := [metric for metric in metrics if is_ranked(metric)]:
+        raise ValueError(f"{folder}: {wrong[0]} needs a run that ranks, and it scored labels. Leave it out.")
+    path = folder / "predictions.parquet"
+    try:
+        table = pl.read_parquet(path, columns=[*EXAMPLE, "prediction"])
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"{path}: must hold {', '.join(EXAMPLE)} and prediction, got: {error}.") from error
+    if table["user"].n_unique() < 2 or table.null_count().pipe(pl.DataFrame.sum_horizontal).item():
+        raise ValueError(f"{path}: must hold examples of two users at least, and no nulls. Run it again.")
+    scores = read_scores(table)
+    for metric in metrics:
+        _agree(folder, metric, logged, scores.metric(metric), path.name)
+    users = table["user"].unique().sort()
+    return Row(folder, users, table.select(*EXAMPLE).to_struct("example"), np.empty(0, np.int64), logged, manifest,
+               _history(folder), scores)  # fmt: skip
+
+
 def _rankings(path: Path) -> pl.DataFrame:
-    if not path.is_file() and path.with_name("predictions.parquet").is_file():
-        raise ValueError(
-            f"{path.parent}: must be a run that ranks, and it scored labels. Leave it out; "
-            "rec_lightning.studies.scored compares such runs."
-        )
     if not path.is_file():
         raise ValueError(f"{path.parent}: a complete run holds {path.name}, got none. Run it again.")
     try:
@@ -89,13 +119,13 @@ def _rankings(path: Path) -> pl.DataFrame:
     return table
 
 
-def _agree(folder: Path, metric: str, logged: Mapping[str, float], exact: float) -> None:
+def _agree(folder: Path, metric: str, logged: Mapping[str, float], exact: float, file: str) -> None:
     key = f"test/{metric}"
     if key not in logged:
         raise ValueError(f"{folder}/metrics.json: must hold {key}, got {sorted(logged)}. Let the run log it.")
     if not math.isclose(logged[key], exact, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
         raise ValueError(
-            f"{folder}: {key} must be equal in metrics.json and rankings.parquet, "
+            f"{folder}: {key} must be equal in metrics.json and {file}, "
             f"got {logged[key]:.6f} and {exact:.6f}. Delete the folder and run it again."
         )
 

@@ -39,13 +39,14 @@ def require_optuna(sweep: Sweep) -> None:
         )
 
 
-def open_search(name: str, sweep: Sweep, folder: Path) -> optuna.Study:
+def open_search(name: str, sweep: Sweep, folder: Path, more: bool = True) -> optuna.Study:
     """The search of this name, from the storage or new.
 
     Args:
         name: changes with what is searched.
         sweep: ranges, aims and storage.
         folder: of the study, for a storage of its own.
+        more: whether a larger metric is better.
 
     Raises:
         ValueError: a storage that cannot be opened.
@@ -54,7 +55,8 @@ def open_search(name: str, sweep: Sweep, folder: Path) -> optuna.Study:
     from optuna.study import StudyDirection
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    directions = [StudyDirection.MAXIMIZE] + [StudyDirection.MINIMIZE] * (sweep.cost is not None)
+    first = StudyDirection.MAXIMIZE if more else StudyDirection.MINIMIZE
+    directions = [first] + [StudyDirection.MINIMIZE] * (sweep.cost is not None)
     return optuna.create_study(
         storage=_storage(sweep.storage, folder), study_name=name, directions=directions,
         pruner=_pruner(sweep), load_if_exists=True,

@@ -1,156 +1,192 @@
-"""Runs of scoring side by side: each metric with its interval, and the paired difference to a reference row.
+"""What a run of scoring got, so that its users can be drawn again: AUC, log loss, errors, accuracy.
 
-Users are drawn with replacement (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993): the examples of a
-user belong together, and an AUC is no mean over anything, so the metric is computed anew for each draw, with every
-example counted as often as its user was drawn. All rows see the same draws, and the p value is twice the smaller share
-of differences on either side of 0, corrected after Holm.
+The examples of a user belong together, so users are drawn, never examples (Efron and Tibshirani, *An Introduction to
+the Bootstrap*, 1993): the metric is computed anew for each draw, every example counting as often as its user was drawn.
+Equal seeds draw equal users, so that differences of two runs are paired. Where seeds vary too, a metric that is no mean
+over users is taken by its linear part (the influence of each user: delta method; of the AUC, Obuchowski, *Biometrics*
+53, 1997), whose mean is the metric itself.
 
-Relations: ``comparison`` does this for rankings, where a metric is a mean over users.
+Relations: ``intervals`` for rankings, whose metrics are means over users; ``contrast`` asks both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rec_lightning.studies.intervals import Interval
-from rec_lightning.studies.significance import holm
-
 # M examples, U users, R draws
 
-LEVEL = 0.95
+_LEAST = 1e-7  # as in training: float32 has no probability nearer to 1
+_CELLS = 1 << 22  # bounds the memory of some draws: draws x users
+_BY_USER = ("gauc", "uauc")  # means over users, whose order within a user counts
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What a row got.
+class Scores:
+    """Predictions of labelled examples.
 
     Args:
-        value: of the metric, with its interval.
-        difference: to the reference; None for the reference itself.
-        p: two-sided; None for the reference itself.
-        holm: p after Holm over all rows.
+        user: (M,) 0..U - 1.
+        label: (M,).
+        value: (M,) probability of 1, or number; (M, K) probabilities of classes.
     """
 
-    value: Interval
-    difference: Interval | None = None
-    p: float | None = None
-    holm: float | None = None
+    user: Ints
+    label: Floats
+    value: Floats
+    _drawn: dict[tuple[str, int, int], Floats] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def binary(self) -> bool:
+        """Whether all labels are 0 or 1, and the values their probabilities."""
+        inside = self.value.ndim == 1 and bool(((self.value >= 0) & (self.value <= 1)).all())
+        return inside and bool(np.isin(self.label, (0, 1)).all())
+
+    @cached_property
+    def users(self) -> int:
+        """U."""
+        return int(self.user.max()) + 1
+
+    def metric(self, metric: str) -> float:
+        """Over all examples; NaN where it has no meaning, as an AUC of one class."""
+        return float(self._compute(metric, np.ones((1, self.users), np.int64))[0])
+
+    def drawn(self, metric: str, resamples: int, seed: int) -> Floats:
+        """(R,) the metric over users that were drawn with replacement; equal seeds draw equal users.
+
+        Args:
+            metric: of scoring.
+            resamples: R.
+            seed: of the draws.
+        """
+        key = (metric, resamples, seed)
+        if key not in self._drawn:
+            draws = _draws(self.users, resamples, seed)
+            self._drawn[key] = np.concatenate([self._compute(metric, times) for times in draws])
+        return self._drawn[key]
+
+    def flips(self, metric: str) -> Floats | None:
+        """(U,) each user's share, whose mean is the metric; None where no sum over users is.
+
+        Under the null hypothesis a user's shares in two runs may change places, which is what sign flips ask.
+        """
+        if metric not in _BY_USER:
+            return None
+        sums, sizes = self._parts(metric)
+        shares: Floats = self.users * sums / sizes.sum()
+        return shares
+
+    def by_user(self, metric: str) -> Floats:
+        """(U,) values whose mean is the metric and whose spread is that of its linear part."""
+        if metric == "auc":
+            return self._auc_by_user()
+        sums, sizes = self._parts(metric)
+        mean = sums.sum() / sizes.sum()
+        change = self.users * (sums - mean * sizes) / sizes.sum()
+        found: Floats = np.sqrt(mean) + change / (2 * np.sqrt(mean)) if metric == "rmse" and mean else mean + change
+        return found
+
+    def _compute(self, metric: str, times: Ints) -> Floats:
+        if metric == "auc":
+            return self._auc(times)
+        sums, sizes = self._parts(metric)
+        with np.errstate(invalid="ignore"):
+            means: Floats = (times @ sums) / (times @ sizes)
+        return np.sqrt(means) if metric == "rmse" else means
+
+    def _parts(self, metric: str) -> tuple[Floats, Floats]:
+        """(U,) sums and (U,) sizes, whose ratio over all users is the metric (of the RMSE, its square)."""
+        if metric in _BY_USER:
+            found, size = self._within
+            both = ~np.isnan(found)
+            weight = both * (size if metric == "gauc" else np.ones(self.users))
+            own: Floats = np.where(both, found, 0.0) * weight
+            return own, weight
+        sums = np.bincount(self.user, self._each(metric), self.users).astype(np.float64)
+        return sums, np.bincount(self.user, minlength=self.users).astype(np.float64)
+
+    def _each(self, metric: str) -> Floats:
+        found: Floats = _EACH[metric](self.value, self.label)  # (M,)
+        return found
+
+    @cached_property
+    def _within(self) -> tuple[Floats, Floats]:
+        """(U,) AUC of each user, NaN where there is one class only, and (U,) number of examples."""
+        rows = np.argsort(self.user, kind="stable")
+        parts = np.split(rows, np.cumsum(np.bincount(self.user, minlength=self.users))[:-1])
+        one = np.ones((1, 1), np.int64)
+        alone = [Scores(np.zeros(len(part), np.int64), self.label[part], self.value[part]) for part in parts]
+        return np.array([float(own._auc(one)[0]) for own in alone]), np.array([float(len(part)) for part in parts])
+
+    @cached_property
+    def _sorted(self) -> tuple[Ints, NDArray[np.bool_], Ints]:
+        """By value: (M,) users, (M,) whether the label is 1, and where each group of equal values begins."""
+        order = np.argsort(self.value, kind="stable")
+        value = self.value[order]
+        begin = np.flatnonzero(np.r_[True, value[1:] != value[:-1]])
+        return self.user[order], self.label[order] > 0.5, begin
+
+    def _auc(self, times: Ints) -> Floats:
+        user, positive, begin = self._sorted
+        found = np.empty(len(times))
+        for row, often in enumerate(times):
+            weight = often[user].astype(np.float64)
+            won, lost = (np.add.reduceat(weight * side, begin) for side in (positive, ~positive))
+            below = np.cumsum(lost) - lost
+            with np.errstate(invalid="ignore"):  # a draw of one class has none
+                found[row] = (won * (below + lost / 2)).sum() / (won.sum() * lost.sum())
+        return found
+
+    def _auc_by_user(self) -> Floats:
+        user, positive, begin = self._sorted
+        tie = np.zeros(len(user), np.int64)
+        tie[begin[1:]] = 1
+        tie = tie.cumsum()
+        won, lost = (np.add.reduceat(side.astype(np.float64), begin) for side in (positive, ~positive))
+        below, above = np.cumsum(lost) - lost + lost / 2, won.sum() - np.cumsum(won) + won / 2
+        pairs = won.sum() * lost.sum()
+        mean = (won * below).sum() / pairs
+        beaten = np.where(positive, below[tie], above[tie]) / pairs  # pairs of an example in the right order
+        own = positive / won.sum() + ~positive / lost.sum()
+        found: Floats = mean + self.users * np.bincount(user, beaten - mean * own, self.users)
+        return found
 
 
-def compare_scored(
-    runs: Mapping[str, Path], metric: str, reference: str, draws: int = 2000, seed: int = 0
-) -> dict[str, Scored]:
-    """Every row's metric on the test examples.
-
-    Args:
-        runs: name -> folder of a complete run of scoring; all on the same test examples.
-        metric: ``auc``, ``log_loss``, ``rmse`` or ``mae``.
-        reference: name of the row that the others are compared with.
-        draws: R.
-        seed: of the draws.
-
-    Raises:
-        ValueError: no such metric or row, a run without predictions, or runs on other test examples.
-    """
-    if metric not in _METRICS:
-        raise ValueError(f"metric must be one of {', '.join(_METRICS)}, got {metric!r}. Set metric.")
-    if reference not in runs:
-        raise ValueError(f"reference must be one of {', '.join(runs)}, got {reference!r}. Set reference.")
-    frames = {name: _read(folder) for name, folder in runs.items()}
-    first = frames[reference]
-    for name, frame in frames.items():
-        if not frame.select("event", "user", "item", "label").equals(first.select("event", "user", "item", "label")):
-            raise ValueError(
-                f"runs must be tested on the same examples, and {name} was not tested on those of {reference}. "
-                "Compare runs of the same data, split and label."
-            )
-    user = first["user"].rank("dense").to_numpy().astype(np.int64) - 1  # (M,)
-    generator, users = np.random.default_rng(seed), int(user.max()) + 1
-    # the first row is the sample itself
-    times = np.vstack([np.ones(users, np.int64), generator.multinomial(users, np.full(users, 1 / users), draws)])
-    label = first["label"].to_numpy().astype(np.float64)
-    found = {
-        name: _METRICS[metric](frame["prediction"].to_numpy().astype(np.float64), label, user, times)
-        for name, frame in frames.items()
-    }
-    return _judged(found, reference)
+def _draws(users: int, resamples: int, seed: int) -> Iterator[Ints]:
+    """How often each user is drawn: (some draws, U) after another."""
+    generator, chunk = np.random.default_rng(seed), max(1, _CELLS // users)
+    for start in range(0, resamples, chunk):
+        yield generator.multinomial(users, np.full(users, 1 / users), min(chunk, resamples - start))
 
 
-def _read(folder: Path) -> pl.DataFrame:
-    place = folder / "predictions.parquet"
-    if not place.is_file():
-        raise ValueError(
-            f"a complete run of scoring holds {place.name}, and {folder} does not. Run task=scoring there."
-        )
-    frame = pl.read_parquet(place)
-    if frame["prediction"].dtype == pl.List:
-        raise ValueError(f"{folder} predicts classes, which have no interval yet. Compare their metrics.json.")
-    return frame
-
-
-def _judged(found: Mapping[str, Floats], reference: str) -> dict[str, Scored]:
-    apart = {name: values - found[reference] for name, values in found.items() if name != reference}
-    p = {name: _two_sided(change[1:]) for name, change in apart.items()}
-    corrected = dict(zip(p, holm(list(p.values())), strict=True))
-    return {
-        name: Scored(_interval(values), _interval(apart[name]), p[name], corrected[name])
-        if name in apart
-        else Scored(_interval(values))
-        for name, values in found.items()
-    }
-
-
-def _interval(values: Floats) -> Interval:
-    low, high = np.nanquantile(values[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(values[0]), float(low), float(high))
-
-
-def _two_sided(change: Floats) -> float:
-    # one more on each side, so that no number of draws gives 0
-    sides = [(np.sum(change <= 0) + 1) / (len(change) + 1), (np.sum(change >= 0) + 1) / (len(change) + 1)]
-    return float(min(1.0, 2 * min(sides)))
-
-
-def _mean(each: Floats, user: NDArray[np.int64], times: NDArray[np.int64]) -> Floats:
-    # (M,) -> (R,): the mean over examples of each draw, from sums by user
-    users = times.shape[1]
-    sums, sizes = np.bincount(user, each, users), np.bincount(user, minlength=users)
-    means: Floats = (times @ sums) / (times @ sizes)
-    return means
-
-
-def _auc(value: Floats, label: Floats, user: NDArray[np.int64], times: NDArray[np.int64]) -> Floats:
-    order = np.argsort(value, kind="stable")
-    value, positive, user = value[order], label[order] > 0.5, user[order]
-    begin = np.flatnonzero(np.r_[True, value[1:] != value[:-1]])  # of each tie
-    found = np.empty(len(times))
-    for row, often in enumerate(times):
-        weight = often[user].astype(np.float64)
-        won, lost = (np.add.reduceat(weight * side, begin) for side in (positive, ~positive))
-        below = np.cumsum(lost) - lost
-        with np.errstate(invalid="ignore"):  # a draw of one class has none
-            found[row] = (won * (below + lost / 2)).sum() / (won.sum() * lost.sum())
+def _log_loss(value: Floats, label: Floats) -> Floats:
+    if value.ndim == 2:
+        own: Floats = value[np.arange(len(label)), label.astype(np.int64)]
+    else:
+        own = np.where(label > 0.5, value, 1 - value)
+    found: Floats = -np.log(own.clip(_LEAST, 1 - _LEAST))
     return found
 
 
-def _log_loss(value: Floats, label: Floats, user: NDArray[np.int64], times: NDArray[np.int64]) -> Floats:
-    p = value.clip(1e-7, 1 - 1e-7)
-    return _mean(-np.log(np.where(label > 0.5, p, 1 - p)), user, times)
+_EACH: dict[str, Callable[[Floats, Floats], Any]] = {
+    "rmse": lambda value, label: (value - label) ** 2,
+    "mae": lambda value, label: np.abs(value - label),
+    "accuracy": lambda value, label: (value.argmax(1) == label).astype(np.float64),
+    "log_loss": _log_loss,
+}
 
 
-def _rmse(value: Floats, label: Floats, user: NDArray[np.int64], times: NDArray[np.int64]) -> Floats:
-    return np.sqrt(_mean((value - label) ** 2, user, times))
-
-
-def _mae(value: Floats, label: Floats, user: NDArray[np.int64], times: NDArray[np.int64]) -> Floats:
-    return _mean(np.abs(value - label), user, times)
-
-
-_METRICS = {"auc": _auc, "log_loss": _log_loss, "rmse": _rmse, "mae": _mae}
+def read_scores(table: pl.DataFrame) -> Scores:
+    """Of a table of predictions, its users numbered in their order."""
+    user = table["user"].rank("dense").to_numpy().astype(np.int64) - 1
+    value = table["prediction"]
+    numbers = np.array(value.to_list()) if value.dtype == pl.List else value.to_numpy()
+    return Scores(user, table["label"].to_numpy().astype(np.float64), numbers.astype(np.float64))

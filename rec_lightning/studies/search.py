@@ -23,6 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rec_lightning.studies.aims import direction
 from rec_lightning.studies.attempt import Attempt, cost_of, trial_row
 from rec_lightning.studies.inner import validation
 from rec_lightning.studies.job import Job, Outcome
@@ -45,7 +46,7 @@ class Search:
 
     Args:
         row: with a sweep.
-        metric: to be large on validation, as ``ndcg@10``.
+        metric: on validation, as ``ndcg@10``.
         folder: of the study, prepared.
         make_job: the run of a try.
     """
@@ -63,7 +64,7 @@ class Search:
         job = self._make_job(trial_row(self.row, -1, {}))
         what = [job.identity() if job.identity else "", self.metric, str(self.sweep.cost), repr(self.sweep.ranges)]
         digest = hashlib.sha256("\n".join(what).encode()).hexdigest()[:12]
-        return open_search(f"{self.row.slug}-{digest}", self.sweep, self._folder)
+        return open_search(f"{self.row.slug}-{digest}", self.sweep, self._folder, direction(self.metric) > 0)
 
     @property
     def trials(self) -> list[FrozenTrial]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from rec_lightning.studies.aims import direction
 from rec_lightning.studies.drawing import BLUE, INK, MUTED, PALE, VERMILION, bare, figure_of
 from rec_lightning.studies.formats import metric_label
 from rec_lightning.studies.pareto import front
@@ -47,14 +48,14 @@ def search_figure(row: RowSpec, metric: str) -> Figure | None:
     return figure
 
 
-def best_so_far(values: list[float]) -> list[float]:
-    """Largest value up to each.
+def best_so_far(values: list[float], sign: int = 1) -> list[float]:
+    """Largest value up to each, or smallest where ``sign`` is -1.
 
     Example:
         >>> best_so_far([0.1, 0.3, 0.2])
         [0.1, 0.3, 0.3]
     """
-    return list(accumulate(values, max))
+    return list(accumulate(values, max if sign > 0 else min))
 
 
 def _history(panel: Axes, tries: list[tuple[int, Trial, float]], metric: str) -> None:
@@ -66,7 +67,7 @@ def _history(panel: Axes, tries: list[tuple[int, Trial, float]], metric: str) ->
         inside = colour if trial.state == "complete" else "none"
         panel.plot([number], [value], "o", color=colour, markerfacecolor=inside, markersize=5)
     ended = [(number, value) for number, trial, value in tries if trial.state == "complete"]
-    best = best_so_far([value for _, value in ended])
+    best = best_so_far([value for _, value in ended], direction(metric))
     panel.step([number for number, _ in ended], best, where="post", color=BLUE, linewidth=1.5)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.set_xlabel("try", fontsize=8.5, color=MUTED)
@@ -85,7 +86,7 @@ def _importance(panel: Axes, row: RowSpec) -> None:
 def _cost(panel: Axes, trials: list[Trial], metric: str) -> None:
     bare(panel)
     points = [(trial.cost or 0.0, trial.value or 0.0) for trial in trials]
-    best = front([cost for cost, _ in points], [value for _, value in points])
+    best = front([cost for cost, _ in points], [direction(metric) * value for _, value in points])
     panel.plot([points[n][0] for n in best], [points[n][1] for n in best], color=PALE, linewidth=1.5, zorder=0)
     for n, (trial, (cost, value)) in enumerate(zip(trials, points, strict=True)):
         colour = VERMILION if trial.chosen else BLUE if n in best else MUTED

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rec_lightning.studies.aims import direction
 from rec_lightning.studies.attempt import trial_row
 from rec_lightning.studies.search import Search
 from rec_lightning.studies.study import RowSpec, Trial
@@ -50,7 +51,8 @@ def _best(search: Search, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     most = search.sweep.most
     complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
     fitting = [trial for trial in complete if most is None or trial.values[1] <= most]
-    return max(fitting, key=lambda trial: (trial.values[0], -trial.number), default=None)
+    sign = direction(search.metric)
+    return max(fitting, key=lambda trial: (sign * trial.values[0], -trial.number), default=None)
 
 
 def _why(search: Search, told: Sequence[Trial]) -> str:
@@ -89,6 +91,6 @@ def _importance(search: Search, trials: Sequence[FrozenTrial]) -> dict[str, floa
         found = optuna.importance.get_param_importances(
             search.memory,
             evaluator=optuna.importance.PedAnovaImportanceEvaluator(),
-            target=lambda trial: -trial.values[0],
+            target=lambda trial: -direction(search.metric) * trial.values[0],
         )
     return {key: float(value) for key, value in found.items()}

@@ -75,6 +75,7 @@ class RowSpec:
         parent: name of the row for which this one is a try; empty for a row of the table.
         of: names of the rows that a ``fuse`` makes one ranking of: for each seed those of several rows, or all the
             seeds of a single one.
+        fold_of: name of the row of which this is one fold; empty for a whole row.
     """
 
     name: str
@@ -94,6 +95,7 @@ class RowSpec:
     last: tuple[str, ...] = ()
     parent: str = ""
     of: tuple[str, ...] = ()
+    fold_of: str = ""
 
     @property
     def searched(self) -> frozenset[str]:
@@ -160,8 +162,9 @@ class Study:
         for row in self.rows:
             _check_row(row, self.metrics)
             _check_sources(row, {one.name: one for one in self.rows})
-        if self.reference is not None and self.reference not in names:
-            raise ValueError(f"reference must be the name of a row, one of {names}, got {self.reference!r}.")
+        whole = list(dict.fromkeys(row.fold_of or row.name for row in self.rows))
+        if self.reference is not None and self.reference not in whole:
+            raise ValueError(f"reference must be the name of a row, one of {whole}, got {self.reference!r}.")
 
     @property
     def runs(self) -> list[tuple[RowSpec, int]]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rec_lightning.studies.aims import direction
 from rec_lightning.studies.plan import row_overrides
 from rec_lightning.studies.ranges import Range, Sweep
 from rec_lightning.studies.study import RowSpec, Study
@@ -66,7 +67,7 @@ def _of_ranges(study: Study, row: RowSpec, sweep: Sweep, overrides: Sequence[str
     content: dict[str, Any] = {
         "name": f"{study.title}: {row.name}",
         "method": _METHODS[sweep.sampler],
-        "metric": {"name": f"val/{study.primary}", "goal": "maximize"},
+        "metric": {"name": f"val/{study.primary}", "goal": "maximize" if direction(study.primary) > 0 else "minimize"},
         "run_cap": sweep.budget,
         "parameters": {key: _parameter(one) for key, one in sweep.ranges.items()},
         "program": "rec-lightning",

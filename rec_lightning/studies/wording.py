@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+from rec_lightning.studies.aims import direction
 from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import count, memory, metric_label, percent, seconds
 from rec_lightning.studies.manifest import read_energy
@@ -90,7 +91,7 @@ def searched(comparison: Comparison) -> list[str]:
     metric = metric_label(comparison.study.primary)
     return [
         f"{row.name}: of {len(row.trials)} candidates{_ends(row)}, {metric} on validation with seed {row.seeds[0]}: "
-        + "; ".join(_trial(trial) for trial in _best_first(row.trials))
+        + "; ".join(_trial(trial) for trial in _best_first(row.trials, direction(comparison.study.primary)))
         + f"{_rest(row.trials)}."
         for row in (entry.spec for entry in comparison.entries)
         if row.trials
@@ -104,12 +105,12 @@ def _ends(row: RowSpec) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
-def _best_first(trials: Sequence[Trial]) -> Sequence[Trial]:
+def _best_first(trials: Sequence[Trial], sign: int) -> Sequence[Trial]:
     """All of a few in their order, else the best of those that came to their end."""
     if len(trials) <= _TOLD:
         return trials
     ended = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
-    return sorted(ended, key=lambda trial: (not trial.chosen, -(trial.value or 0.0)))[:_TOLD]
+    return sorted(ended, key=lambda trial: (not trial.chosen, -sign * (trial.value or 0.0)))[:_TOLD]
 
 
 def _rest(trials: Sequence[Trial]) -> str:

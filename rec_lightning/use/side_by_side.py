@@ -16,6 +16,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from rec_lightning.studies.aims import SCORED, is_ranked
 from rec_lightning.studies.comparison import compare
 from rec_lightning.studies.entries import Comparison, Finished, Run
 from rec_lightning.studies.manifest import read_json
@@ -23,7 +24,8 @@ from rec_lightning.studies.rows import Row, read_row
 from rec_lightning.studies.store import flat
 from rec_lightning.studies.study import RowSpec, Study
 
-_LOGGED = re.compile(r"test/((?:hr|ndcg)@\d+)")
+_LOGGED = re.compile(rf"test/((?:hr|ndcg)@\d+|{'|'.join(SCORED)})")
+_PRIMARY = ("ndcg@10", "auc", "rmse", "log_loss")  # what is tested where nothing is named
 _NO_PROTOCOL = ("k", "chunk")  # of a ranking: they change no rank
 
 
@@ -51,7 +53,7 @@ class SideBySide:
         self.configs = [_config(folder) for folder in self.folders]
         self._check_protocols()
         self.values = self._values()
-        primary = config.primary or ("ndcg@10" if "ndcg@10" in self.values else self.values[-1])
+        primary = config.primary or next((m for m in _PRIMARY if m in self.values), self.values[-1])
         if primary not in self.values:
             raise ValueError(f"primary must be one of {', '.join(self.values)}, got {primary}. Set primary.")
         self.groups = self._groups()
@@ -63,7 +65,7 @@ class SideBySide:
         self.study = self._study(str(primary), str(reference))
 
     def compare(self) -> Comparison:
-        """Reads the rankings and puts the rows side by side.
+        """Reads the results and puts the rows side by side.
 
         Raises:
             ValueError: a run's files contradict each other, or other users or targets were tested.
@@ -100,7 +102,8 @@ class SideBySide:
 
     def _values(self) -> tuple[str, ...]:
         logged = [
-            [m[1] for key in read_json(f / "metrics.json") if (m := _LOGGED.fullmatch(key))] for f in self.folders
+            [m[1] for key in read_json(f / "metrics.json") if (m := _LOGGED.fullmatch(key)) and _fits(m[1], config)]
+            for f, config in zip(self.folders, self.configs, strict=True)
         ]
         shared = [name for name in logged[0] if all(name in other for other in logged)]
         wanted = [str(name) for name in (self.config["values"] or shared)]
@@ -112,7 +115,8 @@ class SideBySide:
                 )
         if not wanted:
             raise ValueError(
-                "runs must share test/hr@K or test/ndcg@K of the whole catalogue, and these share none (sampled "
+                "runs must share test/hr@K or test/ndcg@K of the whole catalogue, or metrics of labels, and these "
+                "share none (sampled "
                 "metrics and those of validation do not count). Measure them again with evaluate and metrics=ranking."
             )
         return tuple(wanted)
@@ -169,14 +173,25 @@ def _protocol(manifest: dict[str, Any], config: dict[str, Any]) -> dict[str, str
     data = manifest.get("data", {})
     ranking: dict[str, Any] | None = config.get("ranking")
     told = {k: v for k, v in (ranking or {}).items() if k not in _NO_PROTOCOL and k != "_partial_"}
-    shown = ", ".join(f"{key} {str(value).rpartition('.')[2]}" for key, value in told.items())
+    shown = _shown(told)
     return {
         "data": f"{data.get('name')} with fingerprint {str(data.get('fingerprint'))[:12]}",
         "split": data.get("split"),
         "stage": manifest.get("stage", "test"),
         "inputs": (config.get("data") or {}).get("inputs"),
-        "ranking": shown.replace("_target_ ", "") or None,
+        "ranking": shown or None,
+        "label": _shown(config.get("label") or {}) or None,
     }
+
+
+def _shown(part: dict[str, Any]) -> str:
+    told = ", ".join(f"{key} {str(value).rpartition('.')[2]}" for key, value in part.items())
+    return told.replace("_target_ ", "")
+
+
+def _fits(metric: str, config: dict[str, Any]) -> bool:
+    # metrics of rankings may bear the names of those of labels
+    return is_ranked(metric) == (not config.get("label")) and (metric != "accuracy" or "classes" in config["label"])
 
 
 def _short(folders: Sequence[Path]) -> list[str]:

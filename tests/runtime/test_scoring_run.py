@@ -12,7 +12,6 @@ import torch
 from polars.testing import assert_frame_equal
 
 from rec_lightning.cli import main
-from rec_lightning.studies.rows import read_row
 
 SMALL = (
     "data=synthetic data.source.users=40 data.source.items=30 data.source.tastes=4 data.source.events_per_user=12 "
@@ -90,26 +89,74 @@ def test_classes_are_scored_from_words(cache: Path, tmp_path: Path) -> None:
     assert found["prediction"].list.sum().to_list() == pytest.approx([1.0] * 20)
 
 
-@pytest.mark.parametrize("line", ["evaluate run={}", "recommend run={}", "reproduce {}"])
-def test_verbs_of_rankings_refuse_a_run_of_scoring(
-    line: str, uninterrupted: dict[str, Path], capsys: pytest.CaptureFixture[str]
+def test_a_run_of_scoring_cannot_rank(uninterrupted: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    folder = uninterrupted["scoring"]
+    assert main(["recommend", f"run={folder}"]) == 2
+    assert f"run must be one that ranks, and {folder} scored labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("task", RUNS)
+def test_evaluate_gives_the_runs_own_numbers(
+    task: str, uninterrupted: dict[str, Path], cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = uninterrupted[task]
+    own = json.loads((folder / "metrics.json").read_text())
+    assert main(["evaluate", f"run={folder}"]) == 0
+    assert main(["evaluate", f"run={folder}", "stage=val", "data.eval_batch_size=7"]) == 0
+    for name, stage in (("as-trained", "test"), ("data.eval_batch_size=7,val", "val")):
+        told = json.loads((folder / "evaluations" / name / "metrics.json").read_text())
+        assert told == {key: pytest.approx(value, abs=1e-6) for key, value in own.items() if key.startswith(stage)}
+    frames = [pl.read_parquet(f / "predictions.parquet") for f in (folder, folder / "evaluations/as-trained")]
+    assert_frame_equal(*frames, check_exact=True)
+    capsys.readouterr()
+    assert main(["evaluate", f"run={folder}", "data/split=leave_one_out"]) == 2
+    assert "may differ in metrics and data.eval_batch_size, got data/split=leave_one_out" in capsys.readouterr().err
+    assert main(["evaluate", f"run={folder}", "metrics=ranking"]) == 2
+    assert "is not for a" in capsys.readouterr().err
+
+
+def test_evaluate_with_other_metrics(
+    uninterrupted: dict[str, Path], cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = uninterrupted["scoring"]
-    assert main(line.format(folder).split()) == 2
-    assert f"run must be one that ranks, and {folder} scored labels" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="must be a run that ranks, and it scored labels"):
-        read_row(folder, ["ndcg@10"])
+    assert main(["evaluate", f"run={folder}", "metrics.ece.bins=3", "metrics.slices=null", "name=other"]) == 0
+    told = json.loads((folder / "evaluations/other/metrics.json").read_text())
+    assert "test/auc_cold_users" not in told
+    assert told["test/ece"] != json.loads((folder / "metrics.json").read_text())["test/ece"]
+    assert told["test/auc"] == pytest.approx(json.loads((folder / "metrics.json").read_text())["test/auc"], abs=1e-6)
 
 
-def test_a_study_refuses_rows_that_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reproduce_compares_predictions(
+    uninterrupted: dict[str, Path], cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reproduce", str(uninterrupted["rating"]), f"run_dir={tmp_path / 'again'}"]) == 0
+    assert "Equal: all" in (told := capsys.readouterr().out)
+    assert "predictions are the same" in told
+
+
+def test_a_study_and_compare_take_rows_that_score(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "study.yaml"
-    file.write_text(
-        "title: t\nquestion: q\nprotocol: p\nmetrics: [ndcg@10]\nprimary: ndcg@10\nreference: a\n"
-        "rows:\n  - {name: a, verb: train, overrides: [task=scoring, data=synthetic, items=id, tuning=full]}\n"
-        "  - {name: b, verb: baseline, overrides: [baseline=popularity, data=synthetic]}\n"
+    head = "title: t\nquestion: q\nprotocol: p\nmetrics: [auc, log_loss]\nprimary: {}\nreference: biases\n"
+    rows = "resamples: 200\nrows:\n" + "".join(
+        f"  - {{name: {name}, verb: train, overrides: {json.dumps(['task=scoring', *SMALL, f'head={by}'])}}}\n"
+        for name, by in (("biases", "bias"), ("factors", "dot_bias"))
     )
-    assert main(["study", str(file), f"run_dir={tmp_path / 'runs'}"]) == 2
-    assert "row 'a': a study compares runs that rank, and task scores labels" in capsys.readouterr().err
+    file.write_text(head.format("log_loss") + rows)
+    assert main(["study", str(file), f"run_dir={tmp_path / 'runs'}"]) == 0
+    told = json.loads((tmp_path / "runs/results.json").read_text())
+    assert [row["status"] for row in told["rows"]] == ["complete"] * 2
+    assert told["rows"][1]["evidence"]["test"] == "bootstrap over users"
+    line = [f"runs=[{','.join(str(tmp_path / 'runs' / slug / 'seed-42') for slug in ('biases', 'factors'))}]"]
+    capsys.readouterr()
+    assert main(["compare", *line, "names=[biases,factors]", "resamples=200", f"run_dir={tmp_path / 'both'}"]) == 0
+    again = json.loads((tmp_path / "both/results.json").read_text())
+    assert again["primary"] == "auc"
+    assert again["rows"][0]["scores"]["log_loss"] == told["rows"][0]["scores"]["log_loss"]
+    file.write_text(head.replace("auc, log_loss", "ndcg@10").format("ndcg@10") + rows)
+    assert main(["study", str(file), f"run_dir={tmp_path / 'others'}"]) == 2
+    assert "must be one that its runs measure (auc, gauc, uauc, log_loss), got 'ndcg@10'" in capsys.readouterr().err
 
 
 def test_labels_that_do_not_fit_end_before_training(

@@ -43,7 +43,7 @@ def test_the_corrections_are_those_of_statsmodels(correction: str, theirs: str) 
 
 def test_the_correction_decides() -> None:
     difference = Interval(0.1, 0.0, 0.2)
-    found = [replace(weigh(ONE, OTHER, difference), p=p) for p in (0.01, 0.03, 0.04)]
+    found = [weigh(ONE, OTHER, difference, "a test", p) for p in (0.01, 0.03, 0.04)]
     assert [e.supported for e in corrected(found)] == [True, False, False]
     assert [e.supported for e in corrected(found, "benjamini_hochberg")] == [True, True, True]
     assert [e.adjusted for e in corrected(found, "benjamini_hochberg")] == pytest.approx([0.03, 0.04, 0.04])

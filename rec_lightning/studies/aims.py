@@ -1,0 +1,85 @@
+"""The metrics a study may be about: their names, which way is better, and which runs log them.
+
+Relations: ``intervals`` computes those of rankings, ``scored`` those of labels. Light, because the check of a study
+asks it before anything starts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+# of scoring, and the classes of the room ``metrics`` that log them
+SCORED = {
+    "auc": ("RocAUC",),
+    "gauc": ("GroupedAUC",),
+    "uauc": ("GroupedAUC",),
+    "rmse": ("Errors",),
+    "mae": ("Errors",),
+    "accuracy": ("ClassScores",),  # of classes: that of a binary label depends on a threshold
+    "log_loss": ("LogLoss", "ClassScores"),
+}
+_ERRORS = ("log_loss", "rmse", "mae")
+RANKED = re.compile(r"(hr|ndcg)@([1-9]\d*)")
+
+
+def direction(metric: str) -> int:
+    """1 where more is better, -1 for an error.
+
+    Example:
+        >>> direction("ndcg@10"), direction("rmse")
+        (1, -1)
+    """
+    return -1 if metric in _ERRORS else 1
+
+
+def is_ranked(metric: str) -> bool:
+    """Whether it is one of rankings."""
+    return RANKED.fullmatch(metric) is not None
+
+
+def check_metric(metric: str, top_k: Collection[int]) -> None:
+    """Refuses a metric that a run with these cut-offs would not log.
+
+    Args:
+        metric: of a study.
+        top_k: cut-offs of the run.
+
+    Raises:
+        ValueError: another metric, or another cut-off.
+
+    Example:
+        >>> check_metric("hr@10", [1, 10])
+    """
+    match = RANKED.fullmatch(metric)
+    if match is None:
+        raise ValueError(
+            f"a study's metric must be one of hr@K, ndcg@K with K at least 1, got {metric!r}. Change metrics."
+        )
+    if int(match[2]) not in top_k:
+        raise ValueError(
+            f"metrics must have a cut-off that the runs log, one of {list(top_k)}, got {metric!r}. Set top_k."
+        )
+
+
+def check_scored(metric: str, metrics: Mapping[str, Any]) -> None:
+    """Refuses a metric that a run of scoring would not log.
+
+    Args:
+        metric: of a study.
+        metrics: the run's, as configured.
+
+    Raises:
+        ValueError: another metric, or one that the run does not measure.
+
+    Example:
+        >>> check_scored("auc", {"auc": {"_target_": "rec_lightning.metrics.roc_auc.RocAUC"}})
+    """
+    classes = {str(node["_target_"]).rpartition(".")[2] for node in metrics.values() if node}
+    known = [name for name, by in SCORED.items() if classes.intersection(by)]
+    if metric not in known:
+        raise ValueError(
+            f"the metric of a study of labels must be one that its runs measure ({', '.join(known) or 'none'}), got "
+            f"{metric!r}. Change metrics; rankings and labels are compared in two studies."
+        )
