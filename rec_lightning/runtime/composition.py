@@ -18,7 +18,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from rec_lightning.runtime.options import conf_dir as conf_dir
@@ -76,11 +76,14 @@ def _compose(root: str, parsed: list[Override]) -> DictConfig:
             groups.append(override)
         else:
             values.append(override)
-    chosen = _container(hydra.compose(root, where + _lines(groups)))
-    known = [*keys_of(chosen), *(group for group in single if "/" in group)]
-    for override in values:
-        check_option(override, root, chosen, known)
-    config = hydra.compose(root, where + _lines(groups + values))
+    # each composition takes a fifth of a second, so what is there already is not made again
+    config = hydra.compose(root, where + _lines(groups)) if groups else _without_hydra(plain)
+    if values:
+        chosen = _container(config)
+        known = [*keys_of(chosen), *(group for group in single if "/" in group)]
+        for override in values:
+            check_option(override, root, chosen, known)
+        config = hydra.compose(root, where + _lines(groups + values))
     parts = {group.split("/")[0] for group in single | several} | set(map(str, plain))
     for extra in sorted(set(map(str, config)) - parts):
         raise ValueError(
@@ -105,6 +108,12 @@ def _choices(root: str, where: list[str], group: str) -> list[str]:
 def _folders(root: str, where: list[str]) -> set[str]:
     loader = GlobalHydra.instance().config_loader()
     return set(loader.get_group_options("", ObjectType.GROUP, config_name=root, overrides=where))
+
+
+def _without_hydra(config: DictConfig) -> DictConfig:
+    with flag_override(config, ["struct", "readonly"], False):
+        config.pop("hydra")
+    return config
 
 
 def _container(config: DictConfig) -> dict[str, Any]:
