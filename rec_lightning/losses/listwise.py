@@ -9,15 +9,14 @@ Relations: ``pairwise``; with one positive candidate it is the sampled softmax.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from rec_lightning.contracts import Kind, Label
-from rec_lightning.losses.labels import check_kind, check_several
+from rec_lightning.losses.within_row import WithinRow
 
 # B rows, C candidates
 
 
-class Listwise(nn.Module):
+class Listwise(WithinRow):
     """The mean over rows with any label above 0.
 
     Example:
@@ -27,21 +26,7 @@ class Listwise(nn.Module):
         1.3863
     """
 
-    kinds: tuple[Kind, ...] = ("binary",)
-
-    def prepare(self, label: Label) -> int:
-        """One score a candidate.
-
-        Raises:
-            ValueError: the label is not binary, or puts one candidate in a row.
-        """
-        check_kind("listwise", self.kinds, label)
-        check_several("listwise", label)
-        return 1
-
-    def predict(self, scores: Tensor) -> Tensor:
-        """(..., 1) -> (...,) in 0..1."""
-        return scores.squeeze(-1).sigmoid()
+    name = "listwise"
 
     def forward(self, scores: Tensor, label: Tensor) -> Tensor:
         """(B, C, 1), (B, C) -> ()."""

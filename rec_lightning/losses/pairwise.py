@@ -9,16 +9,15 @@ and no probability: ``log_loss`` and ``ece`` of them say little.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from rec_lightning.contracts import Kind, Label
-from rec_lightning.losses.labels import check_kind, check_several
+from rec_lightning.losses.within_row import WithinRow
 
 # B rows, C candidates
 
 
-class Pairwise(nn.Module):
+class Pairwise(WithinRow):
     """The mean over pairs of -log sigmoid of the difference; 0 where no two labels of a row differ.
 
     Example:
@@ -28,21 +27,7 @@ class Pairwise(nn.Module):
         0.6931
     """
 
-    kinds: tuple[Kind, ...] = ("binary",)
-
-    def prepare(self, label: Label) -> int:
-        """One score a candidate.
-
-        Raises:
-            ValueError: the label is not binary, or puts one candidate in a row.
-        """
-        check_kind("pairwise", self.kinds, label)
-        check_several("pairwise", label)
-        return 1
-
-    def predict(self, scores: Tensor) -> Tensor:
-        """(..., 1) -> (...,) in 0..1."""
-        return scores.squeeze(-1).sigmoid()
+    name = "pairwise"
 
     def forward(self, scores: Tensor, label: Tensor) -> Tensor:
         """(B, C, 1), (B, C) -> ()."""

@@ -1,6 +1,10 @@
-"""One metric for users and items with few training events, and for those with many.
+"""One metric for parts of the examples: cold and warm users and items, by the user's activity, the item's popularity.
 
-Relations: ``roc_auc`` and ``errors`` over all; ``popularity_slices`` does the same for rankings.
+Cold is who or what has fewer than ``few`` training events. By activity: users are put in order of their number of
+training events; light ones hold together the first third of all events, heavy ones the last. By popularity the same for
+items: tail, middle, head. Equal numbers stay together, in the lower third.
+
+Relations: ``roc_auc`` and ``errors`` over all; ``activity_slices`` and ``popularity_slices`` do this for rankings.
 """
 
 from __future__ import annotations
@@ -11,9 +15,11 @@ from torch import Tensor, nn
 from rec_lightning.contracts import KNOWN, Catalog, Predictions
 from rec_lightning.metrics.by_example import ByExample
 
+_THIRDS = {"users": ("light", "medium", "heavy"), "items": ("tail", "middle", "head")}
+
 
 class LabelSlices(ByExample):
-    """``auc_cold_users`` and so on, of ``metric``; NaN for a slice without examples.
+    """``auc_cold_users``, ``auc_heavy_users``, ``auc_tail_items`` and so on, of ``metric``; NaN for an empty slice.
 
     Args:
         catalog: says how many training events items and users have.
@@ -30,18 +36,48 @@ class LabelSlices(ByExample):
             raise ValueError(f"metrics.slices.few must be at least 1, got {few}. Set it.")
         self.metric, self.few, self.kinds = metric, few, metric.kinds
         key, better = next(iter(metric.higher.items()))
-        self.higher = {f"{key}_{cold}_{of}": better for cold in ("cold", "warm") for of in ("users", "items")}
-        self.users = nn.Buffer(torch.tensor(catalog.events[KNOWN].to_numpy()), persistent=False)
-        self.items = nn.Buffer(torch.tensor(catalog.popularity), persistent=False)
+        self.higher = {
+            f"{key}_{name}_{of}": better for of, names in _THIRDS.items() for name in ("cold", "warm", *names)
+        }
+        users = torch.tensor(catalog.events[KNOWN].to_numpy().astype("int64"))
+        items = torch.tensor(catalog.popularity)
+        self.users, self.items = nn.Buffer(users, persistent=False), nn.Buffer(items, persistent=False)
+        # of users each event says once more how many they are, so that it weighs as one event
+        self.activity = nn.Buffer(thirds(users, torch.ones_like(users)), persistent=False)
+        self.popularity = nn.Buffer(thirds(items, items), persistent=False)
 
     def values(self, predictions: Predictions) -> dict[str, Tensor]:
         """Of each slice."""
-        # a rehearsal measures without events
-        users = self.users[predictions.event] if len(self.users) else torch.zeros_like(predictions.event)
-        items = self.items[predictions.item]
         found = {}
-        for of, events in (("users", users), ("items", items)):
-            for name, rows in (("cold", events < self.few), ("warm", events >= self.few)):
+        for of, events, third in (
+            ("users", self._of(self.users, predictions.event), self._of(self.activity, predictions.event)),
+            ("items", self._of(self.items, predictions.item), self._of(self.popularity, predictions.item)),
+        ):
+            slices = {"cold": events < self.few, "warm": events >= self.few}
+            slices |= {name: third == number for number, name in enumerate(_THIRDS[of])}
+            for name, rows in slices.items():
                 for key, value in list(self.metric.values(predictions.take(rows)).items())[:1]:
                     found[f"{key}_{name}_{of}"] = value
         return found
+
+    @staticmethod
+    def _of(column: Tensor, rows: Tensor) -> Tensor:
+        # a rehearsal measures without events
+        return column[rows] if len(column) else torch.zeros_like(rows)
+
+
+def thirds(size: Tensor, weight: Tensor) -> Tensor:
+    """0, 1 or 2: the third of all weight that begins with the sizes below one's own.
+
+    Args:
+        size: (n,) int64.
+        weight: (n,) int64.
+
+    Example:
+        >>> thirds(torch.tensor([5, 1, 1, 1]), torch.tensor([5, 1, 1, 1])).tolist()
+        [1, 0, 0, 0]
+    """
+    unique, place = torch.unique(size, return_inverse=True)
+    mass = torch.zeros_like(unique).scatter_add_(0, place, weight)
+    below = mass.cumsum(0) - mass
+    return (3 * below // mass.sum().clamp(min=1))[place]

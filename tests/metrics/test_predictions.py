@@ -151,6 +151,16 @@ def test_slices_are_the_metric_of_their_rows() -> None:
         for name, rows in (("cold", events < 7), ("warm", events >= 7)):
             assert got[f"rmse_{name}_{of}"] == value_of(Errors(), found.take(rows))["rmse"]
     assert set(got) == set(LabelSlices(catalog, Errors()).higher)
+    # thirds by brute force: every event stands for its user, every item for each of its events
+    activity = sorted(catalog.events["known"].to_list())
+    events = sorted(number for number in catalog.popularity.tolist() for _ in range(number))
+    for of, own, whole, names in (
+        ("users", users, activity, ("light", "medium", "heavy")),
+        ("items", items, events, ("tail", "middle", "head")),
+    ):
+        third = torch.tensor([3 * sum(other < size for other in whole) // len(whole) for size in own.tolist()])
+        for number, name in enumerate(names):
+            assert got[f"rmse_{name}_{of}"] == value_of(Errors(), found.take(third == number))["rmse"]
 
 
 def collected(choice: str) -> tuple[MetricCollection, Predictions]:

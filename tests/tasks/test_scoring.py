@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 import torch
 from lightning import seed_everything
 from torch import nn
+from torchmetrics import MetricCollection
 
 from rec_lightning.backbones.mean_pooling import MeanPooling
 from rec_lightning.contracts import Batch, Catalog, Sequences
@@ -21,9 +24,12 @@ from rec_lightning.data.labels.classes import Classes
 from rec_lightning.data.labels.rating import Rating
 from rec_lightning.items.id import IdItems
 from rec_lightning.items.text import TextItems
+from rec_lightning.metrics.at_threshold import AtThreshold
 from rec_lightning.metrics.class_scores import ClassScores
 from rec_lightning.metrics.errors import Errors
+from rec_lightning.metrics.label_slices import LabelSlices
 from rec_lightning.metrics.roc_auc import RocAUC
+from rec_lightning.runtime.predictions import gather_predictions
 from rec_lightning.runtime.schedules import warmup
 from rec_lightning.tasks.feedback import Feedback
 from rec_lightning.tasks.scoring import ScoringTask
@@ -85,6 +91,22 @@ def silent(learner: ScoringTask) -> ScoringTask:
 
 def batch_of(kind: str = "binary", rows: Any = range(U * T)) -> Batch:
     return examples(kind).gather(np.asarray(rows), 0)
+
+
+@pytest.mark.parametrize("choice", ["sasrec", "hstu"])  # whose topmost block computes nothing else
+def test_the_state_after_the_history_is_all_that_is_computed_and_the_same(
+    choice: str, language_model: Callable[..., str]
+) -> None:
+    """A target a row asks a backbone for the last state alone; asked for all, it says the same there."""
+    torch.manual_seed(0)
+    backbone: Any = any_backbone(choice, language_model).eval()
+    batch = batch_of(rows=range(3, 40, 5))
+    vectors = torch.randn(N + 1, 16)[batch.history] * (batch.history > 0).unsqueeze(-1)
+    row, last = torch.arange(len(batch)), batch.length - 1
+    wide = batch.target.unsqueeze(1).expand(-1, batch.history.shape[1])
+    whole = replace(batch, target=wide, target_time=batch.target_time.unsqueeze(1).expand_as(wide))  # type: ignore[union-attr]
+    one, all_of_them = (backbone.states(b, vectors)[row, last] for b in (batch, whole))
+    assert torch.allclose(one, all_of_them, atol=1e-5)
 
 
 def learnt(learner: ScoringTask, batch: Batch, steps: int = 100) -> dict[str, float]:
@@ -225,3 +247,45 @@ def test_loss_parameters_train(tmp_path: Path) -> None:
     trainer(tmp_path, 2).fit(learner, TrainExamples(examples("number"), 40, seed=0))
     assert not torch.equal(before, learner.loss.bounds)  # type: ignore[arg-type]
     assert isinstance(learner.loss, nn.Module)
+
+
+def _measured(rank: int, world: int, folder: str, results: Any) -> None:
+    """Validation and test of one process; what it says of metrics, and the events it predicted."""
+    torch.set_num_threads(1)
+    if world > 1:
+        meet = f"file://{folder}/meet"
+        torch.distributed.init_process_group("gloo", init_method=meet, rank=rank, world_size=world)
+    learner = silent(task())
+    slices = LabelSlices(catalog(), RocAUC(), few=4)
+    metrics = MetricCollection({"own": RocAUC(), "slices": slices, "cut": AtThreshold()}, compute_groups=[["own"]])
+    learner.val_metrics, learner.test_metrics = metrics, metrics.clone()
+    learner.val_metrics["cut"].choosing = True
+    said: dict[str, float] = {}
+    learner.log_dict = lambda values, **_: said.update({k: float(v) for k, v in values.items()})  # type: ignore[method-assign]
+    learner.eval()
+    for stage in ("validation", "test"):
+        getattr(learner, f"on_{stage}_epoch_start")()
+        for number, batch in enumerate(EvalExamples(examples("binary"), 7, rank, world)):
+            getattr(learner, f"{stage}_step")(batch, number)
+        getattr(learner, f"on_{stage}_epoch_end")()
+    found = gather_predictions(learner.predictions)
+    if world > 1:
+        torch.distributed.destroy_process_group()
+    results.put((said, found.event.tolist(), found.value.tolist()))
+
+
+def test_two_processes_score_each_example_once_with_the_metrics_of_one(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    processes = [context.Process(target=_measured, args=(rank, 2, str(tmp_path), results)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    both = [results.get(timeout=300) for _ in processes]
+    for process in processes:
+        process.join(60)
+    _measured(0, 1, "", results)
+    alone = results.get(timeout=60)
+    assert len(alone[0]) == 2 * (1 + 10 + 5)
+    assert len(alone[1]) == U * T
+    # to the last bit, NaN where NaN is
+    assert [repr(told) for told in both] == [repr(alone)] * 2
