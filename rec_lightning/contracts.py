@@ -449,7 +449,9 @@ class Backbone(Tunable, Protocol):
     """How a history becomes states.
 
     One that reads ``batch.time`` says ``needs_time = True``: batches carry times for it, and data without are refused.
-    It may say in ``without_times`` what to set for such data ("set backbone.time=false").
+    It may say in ``without_times`` what to set for such data ("set backbone.time=false"). One that reads the candidates
+    too says ``per_candidate = True``, as its heads do, the ``kinds`` of labels it is for, and in ``outputs`` how many
+    numbers its ``states`` (B, C, outputs) are for each candidate; its head gets them as ``state``.
     """
 
     def pose(self, batch: Batch) -> Batch:
@@ -508,7 +510,10 @@ class Loss(Protocol):
 
 
 class ScoringHead(Protocol):
-    """A state, its history and candidates become scores."""
+    """A state, its history and candidates become scores.
+
+    One for a backbone that reads the candidates says ``per_candidate = True``.
+    """
 
     kinds: tuple[Kind, ...]  # of labels it works with
 
@@ -517,7 +522,7 @@ class ScoringHead(Protocol):
 
         Args:
             batch: says which users, events and items these are.
-            state: (B, D) after each history.
+            state: (B, D) after each history; (B, C, D) where the backbone is ``per_candidate``.
             history: (B, L, D) vectors of its items; zeros at the padding.
             candidate: (B, C, D) vectors of the candidates.
 

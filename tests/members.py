@@ -21,15 +21,18 @@ SMALL = {"train": ["width=16", "max_length=8"], "baseline": [], "recommend": [],
 
 
 def members(group: str, scoring: bool = False) -> list[str]:
-    """The choices of ``conf/<group>``: those for tasks that rank, or those for tasks that score labels."""
-    choices = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml") if is_choice(file.stem))
-    return [choice for choice in choices if _scores(conf_dir() / group / f"{choice}.yaml") == scoring]
+    """The choices of ``conf/<group>``: those for tasks that rank, or those for tasks that score labels.
 
-
-def _scores(file: Path) -> bool:
+    Those that go with backbones over prompts alone are in neither.
+    """
+    files = sorted(file for file in (conf_dir() / group).glob("*.yaml") if is_choice(file.stem))
     # a part of scoring says the kinds of labels it is for
+    return [f.stem for f in files if _says(f, "kinds") == scoring and not _says(f, "per_candidate")]
+
+
+def _says(file: Path, what: str) -> bool:
     target = re.search(r"_target_: (rec_lightning\.\S+)", file.read_text())
-    return target is not None and hasattr(get_object(target[1]), "kinds")
+    return target is not None and hasattr(get_object(target[1]), what)
 
 
 @cache

@@ -14,7 +14,7 @@ from hydra.utils import instantiate
 from lightning import LightningModule
 from omegaconf import DictConfig
 
-from rec_lightning.contracts import Catalog
+from rec_lightning.contracts import Backbone, Catalog
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.family import check_family
 from rec_lightning.runtime.measures import build_metrics, build_ranking, metric_keys
@@ -43,7 +43,7 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
         start_from(config.init, backbone)
     tuning = instantiate(config.tuning)
     apply(tuning, {"items": items, "backbone": backbone})
-    own = _of_scoring(config, catalog) if config.get("label") else _of_sequence(config, catalog)
+    own = _of_scoring(config, catalog, backbone) if config.get("label") else _of_sequence(config, catalog)
     task: LightningModule = instantiate(config.task)(
         items=items,
         backbone=backbone,
@@ -70,9 +70,10 @@ def _of_sequence(config: DictConfig, catalog: Catalog) -> dict[str, Any]:
     }
 
 
-def _of_scoring(config: DictConfig, catalog: Catalog) -> dict[str, Any]:
+def _of_scoring(config: DictConfig, catalog: Catalog, backbone: Backbone) -> dict[str, Any]:
     label, loss = instantiate(config.label, _convert_="all"), instantiate(config.loss, _convert_="all")
-    head = instantiate(config.head, _convert_="all")(catalog=catalog, outputs=loss.prepare(label))
+    read = {"inputs": backbone.outputs} if getattr(backbone, "per_candidate", False) else {}  # type: ignore[attr-defined]
+    head = instantiate(config.head, _convert_="all")(catalog=catalog, outputs=loss.prepare(label), **read)
     return {"head": head, "loss": loss, "label": label}
 
 

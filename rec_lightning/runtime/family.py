@@ -41,6 +41,7 @@ def check_family(config: DictConfig) -> None:
     kind = get_object(label["_target_"]).kind if label else None
     for place, node in _parts(config):
         _check_part(place, node, task, kind)
+    _check_words(config, kind)
     for group in ("ranking", "rerank", "companion"):
         if scores and config.get(group):
             raise ValueError(f"{group}={_named(config[group])} has no effect with task={task}. Set {group}=none.")
@@ -51,6 +52,30 @@ def check_family(config: DictConfig) -> None:
         )
     if not scores and not config.get("ranking"):
         raise ValueError(f"task={task} needs a ranking, got none. Set ranking=topk.")
+
+
+def _check_words(config: DictConfig, kind: str | None) -> None:
+    """Backbones that read items as words go with labels, with heads of their own and without vectors of items."""
+    reader, head, items = (get_object(config[group]["_target_"]) for group in ("backbone", "head", "items"))
+    reads, backbone = getattr(reader, "per_candidate", False), f"backbone={_named(config.backbone)}"
+    if reads and kind not in reader.kinds:
+        raise ValueError(f"{backbone} scores labels that are {' or '.join(reader.kinds)}. Set task=prompt.")
+    if reads and not getattr(head, "per_candidate", False):
+        raise ValueError(
+            f"head={_named(config.head)} reads a state of the history, and {backbone} gives one of each candidate. Set "
+            "head=label_words or classifier."
+        )
+    if getattr(head, "per_candidate", False) and not reads:
+        raise ValueError(
+            f"head={_named(config.head)} reads what a model says of each candidate, and {backbone} reads histories. "
+            "Set backbone=prompt_lm, or head=mlp."
+        )
+    if reads and getattr(items, "width", None) != 0:
+        raise ValueError(f"items={_named(config['items'])} has no effect with {backbone}. Set items=none.")
+    if not reads and getattr(items, "width", None) == 0:
+        raise ValueError(
+            f"items={_named(config['items'])} has no vectors, which {backbone} reads. Set items=id or text."
+        )
 
 
 def _parts(config: DictConfig) -> list[tuple[str, Any]]:

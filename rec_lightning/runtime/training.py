@@ -15,10 +15,12 @@ from hydra.utils import instantiate
 from lightning import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 
 from rec_lightning.contracts import Ranking
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.beside import Beside
+from rec_lightning.runtime.budget import token_budget, told
 from rec_lightning.runtime.build import build_task, choices, count_parameters, rehearse
 from rec_lightning.runtime.history import History
 from rec_lightning.runtime.loaders import Loaders
@@ -83,7 +85,11 @@ class Training:
             "bases": bases(self.task),
             "choices": choices(self.task),
         }
-        self.manifest = facts | model | {"started": run_dir.started or now()}
+        budget = token_budget(self.task, self.data)
+        for line in told(budget):
+            Console(stderr=True).print(line, highlight=False, soft_wrap=True)
+        tokens = {"tokens": budget} if budget else {}
+        self.manifest = facts | model | tokens | {"started": run_dir.started or now()}
         run_dir.write_json("manifest.json", self.manifest)  # before any logger writes: now it is a run
         self.trainer = self._trainer(folder)
 
@@ -115,7 +121,9 @@ class Training:
         return {str(k): v for k, v in plain.items()}
 
     def fit(self) -> None:
-        """Trains, from the last resume point where there is one."""
+        """Trains, from the last resume point where there is one; a scorer in which nothing trains is left as it is."""
+        if getattr(self.task, "per_candidate", False) and not count_parameters(self.task)["trainable"]:
+            return
         last = self.last if self.last.exists() else None
         if last is not None:
             saved = torch.load(last, weights_only=False)  # our own file: it holds generators' states

@@ -9,6 +9,7 @@ Relations: ``sequence`` ranks the whole catalogue; here one candidate, or a few,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +65,8 @@ class ScoringTask(Crossing):
     ) -> None:
         super().__init__(items, backbone, optimizer, scheduler, tuning)
         self.head, self.loss = head, loss
-        self.feedback = Feedback(label, items.width) if feedback else None
+        self.feedback = Feedback(label, items.width) if feedback and items.width else None
+        self.tells, self.per_candidate = feedback, getattr(backbone, "per_candidate", False)
         # all that read the same predictions keep them once
         alike = [name for name, metric in metrics.items() if hasattr(metric, "kinds")]
         collection = MetricCollection(dict(metrics), compute_groups=[alike, *([n] for n in metrics if n not in alike)])
@@ -89,12 +91,13 @@ class ScoringTask(Crossing):
         assert batch.candidate is not None
         found = nn.functional.embedding(place, vectors)
         candidate, history = found.split([batch.candidate.numel(), batch.history.numel()])
-        candidate, history = candidate.view(*batch.candidate.shape, -1), history.view(*batch.history.shape, -1)
+        candidate, history = candidate.unflatten(0, batch.candidate.shape), history.unflatten(0, batch.history.shape)
         if self.feedback is not None:
             assert batch.feedback is not None
             history = history + self.feedback(batch.feedback)
-        states = self.backbone.states(batch, history)
-        state = states[torch.arange(len(batch), device=states.device), batch.length - 1]  # (B, D)
+        state = self.backbone.states(batch if self.tells else replace(batch, feedback=None), history)
+        if not self.per_candidate:
+            state = state[torch.arange(len(batch), device=state.device), batch.length - 1]  # (B, D)
         out: Tensor = self.head(batch, state, history, candidate)
         return out
 

@@ -28,6 +28,11 @@ CASES = {
     "head=fm": "head=FM scores labels, and task=SequenceTask has none. Set head=dot or cosine.",
     "loss=focal": "loss=Focal scores labels, and task=SequenceTask has none. Set loss=chunked_softmax.",
     "metrics=binary": "metrics.auc=RocAUC scores labels, and task=SequenceTask has none. Set metrics=ranking.",
+    "backbone=prompt_lm": "backbone=PromptLM scores labels that are binary or classes. Set task=prompt.",
+    "task=prompt head=mlp": "head=MLP reads a state of the history, and backbone=PromptLM gives one of each candidate.",
+    "task=scoring head=label_words": "head=LabelWords reads what a model says of each candidate, and backbone=SASRec",
+    "task=prompt items=id": "items=IdItems has no effect with backbone=PromptLM. Set items=none.",
+    "items=none": "items=NoItems has no vectors, which backbone=SASRec reads. Set items=id or text.",
     "ranking=none": "task=SequenceTask needs a ranking, got none. Set ranking=topk.",
 }
 

@@ -1,0 +1,178 @@
+"""A causal language model as a scorer: the probability of label words after the history and the candidate in words.
+
+Paper: K. Bao et al., "TALLRec: An Effective and Efficient Tuning Framework to Align Large Language Model with
+Recommendation", RecSys 2023, https://arxiv.org/abs/2305.00447. What differs: any causal model of Hugging Face, any
+fine-tuning method and any template; no general instructions are learnt before; the loss is over the label words alone,
+as the score is, and not over the whole vocabulary, so the logits of other words are never computed.
+
+The rows of the output layer that belong to the words are kept as they came and never train; where the model ties them
+to its embedding, training the embedding does not move them.
+
+Relations: ``prompt_encoder`` reads the same texts with a model that sees both sides; ``hf_sequence`` gives such a
+model item vectors in place of words; ``heads/label_words`` turns what it says into scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+from rec_lightning.backbones.label_words import word_ids
+from rec_lightning.backbones.prompt_chunks import check_chunk, chunks
+from rec_lightning.backbones.prompt_texts import Ints
+from rec_lightning.backbones.prompts import Prompted, Prompts
+from rec_lightning.contracts import Batch, Catalog, Kind
+from rec_lightning.few_bits import Bits, quantise
+from rec_lightning.identity import identity
+from rec_lightning.language_models import locate, set_dropout
+
+# B rows, C candidates, W words, H width of the model, n prompts of a chunk, T tokens
+
+
+class MakesPrompts(Protocol):
+    """Makes the prompts of a catalogue for a model."""
+
+    def __call__(
+        self, catalog: Catalog, tokenizer: PreTrainedTokenizerBase, words: Sequence[str], longest: int | None
+    ) -> Prompts: ...
+
+
+class PromptLM(nn.Module):
+    """Prompts, the model, the logits of the words at each prompt's last token.
+
+    Args:
+        catalog: the items and users that the prompts tell of.
+        prompt: makes the prompts.
+        model: a folder, a GGUF file or a name on the hub.
+        words: what follows a prompt, in the order of the labels: for a like the word of 0 and that of 1.
+        dropout: of all its dropout layers, in [0, 1).
+        chunk_tokens: tokens read at once; null for what suits the device.
+        quantize: keeps its linear layers in 4 bits (``nf4``) or 8 (``int8``); null for full weights.
+
+    Raises:
+        ValueError: a value out of range, words that are no single tokens, a template that does not fit, a model that
+            is not causal or whose logits are more than a product of states and rows.
+        FileNotFoundError: the model cannot be had.
+    """
+
+    kinds: tuple[Kind, ...] = ("binary", "classes")
+    per_candidate = True
+    pretrained = True
+    rows: Tensor
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        prompt: MakesPrompts,
+        model: str,
+        words: Sequence[str],
+        dropout: float = 0.0,
+        chunk_tokens: int | None = None,
+        quantize: Bits | None = None,
+    ) -> None:
+        super().__init__()
+        if not 0 <= dropout < 1:
+            raise ValueError(f"backbone.dropout must be in [0, 1), got {dropout}. Set backbone.dropout.")
+        check_chunk(chunk_tokens)
+        folder = locate(model, "backbone.model")
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        wanted = word_ids(words, tokenizer, model)
+        whole = _loaded(folder, model)
+        longest = getattr(whole.config, "max_position_embeddings", None)
+        self.prompts = prompt(catalog=catalog, tokenizer=tokenizer, words=list(words), longest=longest)
+        self.base: dict[str, str] | None = identity(model, whole, tokenizer) or None
+        self.register_buffer("rows", _rows(whole, wanted, model), persistent=False)  # (W, H)
+        trunk: PreTrainedModel = whole.base_model  # type: ignore[assignment]
+        if quantize is not None:
+            quantise(trunk, quantize, "backbone.quantize")
+            self.base = self.base and self.base | {"weights": f"{quantize} of {self.base['weights']}"}
+        set_dropout(trunk, dropout)
+        self.model: nn.Module = trunk
+        self.chunk_tokens, self.outputs = chunk_tokens, len(wanted)
+
+    @property
+    def trunk(self) -> nn.Module:
+        """What a fine-tuning method may touch: the model without its output layer."""
+        return self.model
+
+    def set_trunk(self, module: nn.Module) -> None:
+        """Puts another module in its place."""
+        self.model = module
+
+    def pose(self, batch: Batch) -> Batch:
+        """As it is."""
+        return batch
+
+    def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
+        """The logits of the words for each candidate: (B, C, W). Item vectors are not read."""
+        prompted = self.prompts(batch)
+        return (self._last(prompted.ids) @ self.rows.T).view(*_shape(batch), -1)
+
+    def prompted(self, batch: Batch) -> Prompted:
+        """The prompts of a batch, for who counts their tokens."""
+        return self.prompts(batch)
+
+    def _last(self, prompts: Sequence[Ints]) -> Tensor:
+        # the state of each prompt's last token: (n, H)
+        found = list[tuple[Tensor, Tensor]]()
+        for places, ids, length in chunks(prompts, self.rows.device, self.chunk_tokens):
+            states = self.model(input_ids=ids).last_hidden_state  # (n, T, H)
+            found.append((places, states[torch.arange(len(ids), device=ids.device), length - 1]))
+        places, states = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return states[torch.argsort(places)]
+
+
+def _shape(batch: Batch) -> tuple[int, int]:
+    assert batch.candidate is not None
+    rows, candidates = batch.candidate.shape
+    return rows, candidates
+
+
+def _loaded(folder: str, name: str) -> PreTrainedModel:
+    config = AutoConfig.from_pretrained(folder)
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise ValueError(
+            f"backbone.model must be a causal language model, and {name} ({config.model_type}) is none. Set "
+            "backbone.model, or backbone=prompt_encoder."
+        )
+    config.use_cache = False
+    if hasattr(config, "is_decoder"):
+        config.is_decoder = True
+    if torch.get_default_device().type == "meta":
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-any-return]
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        folder, config=config, dtype=torch.float32, output_loading_info=True
+    )
+    whole, report = loaded
+    if report["missing_keys"]:
+        raise ValueError(
+            f"backbone.model must come with its output layer, and {name} lacks {min(report['missing_keys'])}. "
+            "Set backbone.model to a model for causal language modelling."
+        )
+    return whole  # type: ignore[no-any-return]
+
+
+def _rows(whole: PreTrainedModel, words: list[int], name: str) -> Tensor:
+    """The words' rows of the output layer, after they were tried: (W, H)."""
+    layer: Any = whole.get_output_embeddings()
+    rows: Tensor = layer.weight.detach()[words].clone()
+    if rows.is_meta:
+        return rows
+    probe = torch.tensor([words[:2]])
+    with torch.no_grad():
+        own, first = (whole.base_model(input_ids=ids).last_hidden_state @ rows.T for ids in (probe, probe[:, :1]))
+        said = whole(input_ids=probe).logits[..., words]
+    near = 1e-3 * float(said.abs().max())
+    if not torch.allclose(own[:, :1], first, rtol=1e-3, atol=near):
+        raise ValueError(f"backbone.model must see no later token, and {name} does. Set backbone=prompt_encoder.")
+    if not torch.allclose(own, said, rtol=1e-3, atol=near):
+        raise ValueError(
+            f"backbone.model must score a word by the product of its row and the state, and {name} does more. Set "
+            "backbone.model to another one."
+        )
+    return rows

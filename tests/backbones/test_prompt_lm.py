@@ -1,0 +1,184 @@
+"""A language model over prompts: right against a plain pass, alike alone and in a batch, with every tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from transformers import AutoModel, AutoModelForCausalLM
+
+from rec_lightning.backbones.prompt_lm import PromptLM
+from rec_lightning.backbones.prompts import Prompts
+from rec_lightning.contracts import Batch, Catalog
+from rec_lightning.tuning.apply import apply
+from rec_lightning.tuning.frozen import Frozen
+from tests.backbones.test_prompts import LINES, films
+from tests.tuning import cells
+
+Make = Callable[..., PromptLM]
+NOTHING = torch.empty(0)
+
+
+@pytest.fixture
+def folder(language_model: Callable[..., str]) -> str:
+    return language_model("llama", tie_word_embeddings=True, max_position_embeddings=99)
+
+
+@pytest.fixture
+def made(folder: str) -> Make:
+    def make(of: Catalog | None = None, **changes: Any) -> PromptLM:
+        torch.manual_seed(0)
+        prompt = partial(Prompts, template=LINES, item="{{ title }}", max_tokens=60)
+        options = {"prompt": prompt, "model": folder, "words": [" rho", " tau"]} | changes
+        return PromptLM(of or films(), **options).eval()
+
+    return make
+
+
+def many(rows: int = 5, candidates: int = 2) -> Batch:
+    """Histories of 0 to 5 films."""
+    generator = torch.Generator().manual_seed(1)
+    length = torch.arange(rows) % 6
+    history = torch.randint(1, 7, (rows, 6), generator=generator) * (torch.arange(6) < length.unsqueeze(1))
+    candidate = torch.randint(1, 7, (rows, candidates), generator=generator)
+    label = torch.randint(0, 2, (rows, candidates), generator=generator).float()
+    feedback = torch.randint(0, 2, (rows, 6), generator=generator).float()
+    row = torch.arange(rows)
+    return Batch(
+        row % 2, history, length.clamp(min=1), candidate[:, 0], event=row, candidate=candidate, label=label,
+        feedback=torch.where(history > 0, feedback, torch.nan),
+    )  # fmt: skip
+
+
+def test_scores_are_those_of_a_plain_pass_over_the_whole_text(made: Make, folder: str) -> None:
+    model, batch = made(), many()
+    plain = AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokenizer = model.prompts.texts.tokenizer
+    words = [tokenizer(word)["input_ids"][0] for word in ("rho", "tau")]
+    with torch.no_grad():
+        found = model.states(batch, NOTHING)
+        assert found.shape == (5, 2, 2)
+        for ids, said in zip(model.prompts(batch).ids, found.flatten(0, 1), strict=True):
+            text = tokenizer(tokenizer.decode(ids), return_tensors="pt")
+            assert text["input_ids"][0].tolist() == ids.tolist()
+            assert torch.allclose(plain(**text).logits[0, -1, words], said, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "qwen3", "gpt_neox"])
+@pytest.mark.parametrize("chunk_tokens", [None, 30])
+def test_a_row_alone_scores_as_in_any_batch(
+    family: str, chunk_tokens: int | None, made: Make, language_model: Callable[..., str]
+) -> None:
+    few = {"num_key_value_heads": 2, "head_dim": 8} if family == "qwen3" else {}
+    model = made(
+        model=language_model(family, tie_word_embeddings=True, max_position_embeddings=99, **few),
+        chunk_tokens=chunk_tokens,
+    )
+    batch = many()
+    with torch.no_grad():
+        whole = model.states(batch, NOTHING)
+        for row in range(5):
+            keep = slice(row, row + 1), slice(int(batch.length[row]))
+            one = replace(batch._map(lambda x, k=keep: x[k[: x.ndim]] if x.shape[-1] == 6 else x[k[0]]))
+            assert torch.allclose(model.states(one, NOTHING)[0], whole[row], atol=1e-5)
+
+
+def test_the_candidate_and_the_labels_of_the_past_matter_and_other_rows_do_not(made: Make) -> None:
+    model, batch = made(), many()
+    whole = model.states(batch, NOTHING)
+    assert not torch.allclose(whole[:, 0], whole[:, 1], atol=1e-3)
+    other = replace(batch, feedback=1 - batch.feedback)  # type: ignore[operator]
+    moved = (model.states(other, NOTHING) - whole).abs().amax((1, 2)) > 1e-4
+    assert moved.tolist() == [False, True, True, True, True]  # the first has no history
+
+
+@pytest.mark.parametrize("choice", cells.TUNINGS)
+def test_every_tuning_that_suits_a_causal_model_trains_it(choice: str, made: Make) -> None:
+    refused = cells.refusal(choice, "decoder")
+    method = cells.tuning(choice, "vectors")
+    model = made(quantize="nf4") if choice == "qlora" else made()
+    if choice in ("side", "compose") or (refused and choice != "qlora"):
+        pytest.skip("side reads states that items keep, compose names items and backbone apart")
+    apply(method, {"backbone": model})
+    before = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+    assert bool(before) == (choice != "frozen")
+    if not before:
+        return
+    model.train()
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    for _ in range(3):  # some factors start at zero, so that others move from the second step on
+        optimizer.zero_grad()
+        (model.states(many(), NOTHING)[..., 1] - model.states(many(), NOTHING)[..., 0]).square().mean().backward()
+        optimizer.step()
+    after = dict(model.named_parameters())
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    merged = model.eval().states(many(), NOTHING)
+    model.set_trunk(method.merge(model.trunk))
+    assert torch.allclose(model.states(many(), NOTHING), merged, atol=1e-4)
+
+
+def test_tokens_that_were_cut_are_counted(made: Make) -> None:
+    prompt = partial(Prompts, template=LINES, item="{{ title }}", max_tokens=12)
+    assert sum(made(prompt=prompt).prompted(many()).cut) > 0
+    assert sum(made().prompted(many()).cut) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"words": [" rho"]}, r"^backbone.words must be two words at least, one a label, got \[' rho'\]. Set backbone"),
+        ({"words": [" rho tau", " mu"]}, r"^backbone.words must be single tokens of .*' rho tau' is 2 \(rho, tau\)"),
+        ({"words": [" rho", "rho"]}, r"^backbone.words must differ in their tokens, got \[' rho', 'rho'\]"),
+        ({"dropout": 1.0}, r"^backbone.dropout must be in \[0, 1\), got 1.0"),
+        ({"chunk_tokens": 0}, r"^backbone.chunk_tokens must be at least 1, got 0"),
+        ({"prompt": partial(Prompts, template=LINES, item="{{ title }}")}, r"max_tokens must be 1..99, .* got 512"),
+    ],
+)
+def test_what_cannot_work_is_refused(made: Make, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        made(**changes)
+
+
+def test_models_without_output_layer_or_of_another_kind_are_refused(
+    made: Make, language_model: Callable[..., str]
+) -> None:
+    tied = {"tie_word_embeddings": True, "max_position_embeddings": 99}
+    with pytest.raises(ValueError, match=r"must come with its output layer, and .* lacks lm_head.weight. Set backbone"):
+        made(model=language_model("llama"))
+    with pytest.raises(ValueError, match=r"must be a causal language model, and .* \(vit\) is none") as refused:
+        made(model=language_model("vit"))
+    assert "backbone=prompt_encoder" in str(refused.value)
+    with pytest.raises(ValueError, match=r"must score a word by the product of its row and the state, and"):
+        made(model=language_model("granite", **tied, logits_scaling=4.0))
+
+
+def test_is_put_together_without_weights_and_data(made: Make) -> None:
+    with torch.device("meta"):
+        model = made(of=Catalog.empty(["title"]))
+    assert all(p.is_meta for p in model.parameters())
+    assert model.base is None
+
+
+def test_it_says_which_model_and_tokenizer_it_stands_on(made: Make) -> None:
+    base = made().base
+    assert base is not None
+    assert set(base) == {"name", "weights", "tokenizer"}
+    frozen = made()
+    apply(Frozen("backbone"), {"backbone": frozen})
+    assert not any(p.requires_grad for p in frozen.parameters())
+    assert isinstance(AutoModel.from_pretrained(base["name"]), type(frozen.trunk))
+
+
+def test_no_items_have_no_width() -> None:
+    from rec_lightning.items.none import NoItems
+
+    items = NoItems(Catalog(pl.DataFrame({"item": range(3)}), np.ones(4, np.int64)))
+    assert items.vectors(torch.tensor([1, 2])).shape == (2, 0)
+    assert items.table().shape == (4, 0)
+    assert not list(items.parameters())
