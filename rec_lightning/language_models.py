@@ -109,15 +109,19 @@ def _named(model: str, option: str) -> str:
     )
 
 
-def load(model: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+def load(model: str, option: str = "items.model") -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     """Tokenizer and encoder in float32; of an encoder-decoder such as T5 only what reads.
 
     On the meta device only the configuration is read, so that a run can be put together without the weights.
 
+    Args:
+        model: see ``locate``.
+        option: see ``locate``.
+
     Raises:
         FileNotFoundError: see ``locate``.
     """
-    folder = locate(model)
+    folder = locate(model, option)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token  # causal models have none; masked positions never count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -56,6 +56,13 @@ def many(rows: int = 5, candidates: int = 2) -> Batch:
     )  # fmt: skip
 
 
+def alone(batch: Batch, row: int) -> Batch:
+    """One row, its history without padding."""
+    history, own = slice(int(batch.length[row])), slice(row, row + 1)
+    one = {f.name: x[own] for f in fields(batch) if isinstance(x := getattr(batch, f.name), torch.Tensor)}
+    return replace(batch, **one | {name: one[name][:, history] for name in ("history", "feedback")})  # type: ignore[arg-type]
+
+
 def test_scores_are_those_of_a_plain_pass_over_the_whole_text(made: Make, folder: str) -> None:
     model, batch = made(), many()
     plain = AutoModelForCausalLM.from_pretrained(folder).eval()
@@ -84,9 +91,7 @@ def test_a_row_alone_scores_as_in_any_batch(
     with torch.no_grad():
         whole = model.states(batch, NOTHING)
         for row in range(5):
-            keep = slice(row, row + 1), slice(int(batch.length[row]))
-            one = replace(batch._map(lambda x, k=keep: x[k[: x.ndim]] if x.shape[-1] == 6 else x[k[0]]))
-            assert torch.allclose(model.states(one, NOTHING)[0], whole[row], atol=1e-5)
+            assert torch.allclose(model.states(alone(batch, row), NOTHING)[0], whole[row], atol=1e-5)
 
 
 def test_the_candidate_and_the_labels_of_the_past_matter_and_other_rows_do_not(made: Make) -> None:
