@@ -104,7 +104,8 @@ class PromptEncoder(nn.Module):
             states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state  # (n, T, H)
             found.append((places, self._pool(states, mask)))
         places, pooled = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return pooled[torch.argsort(places)].unflatten(0, batch.candidate.shape)
+        out: Tensor = pooled[torch.argsort(places)].unflatten(0, batch.candidate.shape)
+        return out
 
     def _pool(self, states: Tensor, mask: Tensor) -> Tensor:
         # (n, T, H), (n, T) -> (n, H)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -24,6 +25,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from rec_lightning.backbones.label_words import word_ids
 from rec_lightning.backbones.prompt_chunks import check_chunk, chunks
+from rec_lightning.backbones.prompt_prefix import groups, keeps, last_states
 from rec_lightning.backbones.prompt_texts import Ints
 from rec_lightning.backbones.prompts import Prompted, Prompts
 from rec_lightning.contracts import Batch, Catalog, Kind
@@ -53,6 +55,7 @@ class PromptLM(nn.Module):
         dropout: of all its dropout layers, in [0, 1).
         chunk_tokens: tokens read at once; null for what suits the device.
         quantize: keeps its linear layers in 4 bits (``nf4``) or 8 (``int8``); null for full weights.
+        share: whether, without gradients, a history is read once for all its candidates; changes no score.
 
     Raises:
         ValueError: a value out of range, words that are no single tokens, a template that does not fit, a model that
@@ -74,6 +77,7 @@ class PromptLM(nn.Module):
         dropout: float = 0.0,
         chunk_tokens: int | None = None,
         quantize: Bits | None = None,
+        share: bool = True,
     ) -> None:
         super().__init__()
         if not 0 <= dropout < 1:
@@ -93,7 +97,7 @@ class PromptLM(nn.Module):
             self.base = self.base and self.base | {"weights": f"{quantize} of {self.base['weights']}"}
         set_dropout(trunk, dropout)
         self.model: nn.Module = trunk
-        self.chunk_tokens, self.outputs = chunk_tokens, len(wanted)
+        self.chunk_tokens, self.outputs, self.share = chunk_tokens, len(wanted), share
 
     @property
     def trunk(self) -> nn.Module:
@@ -110,27 +114,33 @@ class PromptLM(nn.Module):
 
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
         """The logits of the words for each candidate: (B, C, W). Item vectors are not read."""
-        prompted = self.prompts(batch)
-        return (self._last(prompted.ids) @ self.rows.T).view(*_shape(batch), -1)
+        assert batch.candidate is not None
+        made = self.prompts(batch)
+        shared = np.repeat(made.shared, batch.candidate.shape[1]).tolist()
+        out: Tensor = (self._last(made.ids, shared) @ self.rows.T).unflatten(0, batch.candidate.shape)
+        return out
 
     def prompted(self, batch: Batch) -> Prompted:
         """The prompts of a batch, for who counts their tokens."""
         return self.prompts(batch)
 
-    def _last(self, prompts: Sequence[Ints]) -> Tensor:
+    def _last(self, prompts: Sequence[Ints], shared: Sequence[int]) -> Tensor:
         # the state of each prompt's last token: (n, H)
-        found = list[tuple[Tensor, Tensor]]()
-        for places, ids, length in chunks(prompts, self.rows.device, self.chunk_tokens):
+        alone, found = list[int](), list[tuple[Tensor, Tensor]]()
+        for places in groups(prompts, shared):
+            several = self.share and len(places) > 1 and shared[places[0]] > 0 and keeps(self.model)
+            group = [prompts[place] for place in places] if several else []
+            states = last_states(self.model, group, shared[places[0]], self.chunk_tokens) if several else None
+            if states is None:
+                alone += places
+            else:
+                found.append((torch.tensor(places, device=states.device), states))
+        for at, ids, length in chunks([prompts[place] for place in alone], self.rows.device, self.chunk_tokens):
             states = self.model(input_ids=ids).last_hidden_state  # (n, T, H)
-            found.append((places, states[torch.arange(len(ids), device=ids.device), length - 1]))
-        places, states = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return states[torch.argsort(places)]
-
-
-def _shape(batch: Batch) -> tuple[int, int]:
-    assert batch.candidate is not None
-    rows, candidates = batch.candidate.shape
-    return rows, candidates
+            states = states[torch.arange(len(ids), device=ids.device), length - 1]
+            found.append((torch.tensor(alone, device=ids.device)[at], states))
+        where, gathered = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return gathered[torch.argsort(where)]
 
 
 def _loaded(folder: str, name: str) -> PreTrainedModel:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from torch import Tensor
 from transformers import AutoModel, AutoModelForCausalLM
 
 from rec_lightning.backbones.prompt_lm import PromptLM
@@ -92,6 +93,31 @@ def test_a_row_alone_scores_as_in_any_batch(
         whole = model.states(batch, NOTHING)
         for row in range(5):
             assert torch.allclose(model.states(alone(batch, row), NOTHING)[0], whole[row], atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "qwen3", "gpt_neox", "mamba"])
+def test_a_history_that_is_read_once_changes_no_score(
+    family: str, made: Make, language_model: Callable[..., str]
+) -> None:
+    few: dict[str, Any] = {"num_key_value_heads": 2, "head_dim": 8} if family == "qwen3" else {}
+    model = made(model=language_model(family, tie_word_embeddings=True, max_position_embeddings=99, **few))
+    batch, tokens = many(5, 7), list[int]()
+    two = Batch(**{f.name: torch.cat([x, x]) for f in fields(batch) if isinstance(x := getattr(batch, f.name), Tensor)})
+    two.candidate = two.candidate % 6 + 1  # type: ignore[operator]  # another row with the same history joins the group
+    model.model.register_forward_pre_hook(
+        lambda _, __, given: tokens.append(given["input_ids"].numel()), with_kwargs=True
+    )
+    read, found = list[int](), list[Tensor]()
+    for share in (True, False):
+        model.share = share
+        with torch.no_grad():
+            found.append(model.states(two, NOTHING))
+        read.append(sum(tokens))
+        tokens.clear()
+    assert torch.allclose(*found, atol=1e-5)
+    assert read[0] < read[1] / 1.5 or family == "mamba"  # which keeps no keys and values
+    model.share = True
+    assert torch.allclose(model.states(two, NOTHING), found[1], atol=1e-5)  # with gradients
 
 
 def test_the_candidate_and_the_labels_of_the_past_matter_and_other_rows_do_not(made: Make) -> None:
