@@ -35,6 +35,8 @@ VERBS = {
     "compare": "rec_lightning.compare",
     "explain": "rec_lightning.explain",
     "forget": "rec_lightning.forget",
+    "doctor": "rec_lightning.doctor",
+    "plan": "rec_lightning.plan",
 }
 
 EXAMPLES = """Examples:

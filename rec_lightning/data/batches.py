@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from rec_lightning.contracts import Batch, Sequences
 from rec_lightning.data.inputs import Inputs, newest
+from rec_lightning.data.shares import Share
 from rec_lightning.data.stream import Stream
 from rec_lightning.data.windows import Ints, Windows, by_size, count_windows, cut, groups
 
@@ -31,12 +32,15 @@ class TrainBatches(Stream):
     Args:
         sequences: all events; only those with role 0 are read.
         max_length: window length L.
-        batch_size: windows a batch and process.
+        batch_size: windows a batch, of all processes together.
         seed: of the order and of the cuts.
         context: events before a window's first target that are given as input but train nothing, 0..L - 1.
         groups: how many groups of rows of about one length a batch is told to have, at most.
         rank: this process, 0..world - 1. Processes get disjoint windows.
-        world: number of processes. Windows of the last batch are left out where there is not one for each.
+        world: number of processes. Where the last batch has not a window for each, it takes some of the one before.
+
+    Raises:
+        ValueError: a batch has not a window for each process.
     """
 
     def __init__(
@@ -50,6 +54,11 @@ class TrainBatches(Stream):
         rank: int = 0,
         world: int = 1,
     ) -> None:
+        if batch_size < world:
+            raise ValueError(
+                f"data.batch_size must be at least the number of processes ({world}), got {batch_size}. "
+                "Raise data.batch_size, or lower trainer.devices."
+            )
         train = sequences.role == 0
         owner = np.repeat(np.arange(len(sequences.users)), np.diff(sequences.offsets))[train]
         # user u trains on items[begin[u]:begin[u] + count[u]]
@@ -77,13 +86,16 @@ class TrainBatches(Stream):
         """
         generator = np.random.default_rng((self.seed, epoch))
         windows = cut(self.begin, self._targets, self.max_length, self.context, generator)
-        order, edges = by_size(len(windows.user), self.batch_size * self.world, len(self), generator)
+        order, edges = by_size(len(windows.user), self.batch_size, len(self), generator)
+        if len(self) > 1 and edges[-1] - edges[-2] < self.world:
+            edges[-2] = edges[-1] - self.world
         return windows.take(order), edges
 
     def __len__(self) -> int:
         windows = int(count_windows(self._targets, self.max_length - self.context).sum())
-        full, rest = divmod(windows, self.batch_size * self.world)
-        return full + (rest >= self.world)
+        full, rest = divmod(windows, self.batch_size)
+        lent = max(self.world - rest, 0)  # by the batch before the last one
+        return full + (rest > 0 and (lent == 0 or (full > 0 and self.batch_size - lent >= self.world)))
 
     def __iter__(self) -> Iterator[Batch]:
         self.load_state_dict(self.state_dict())  # at the end of an epoch: on to the next
@@ -144,7 +156,7 @@ class EvalBatches:
         world: int = 1,
         inputs: Literal["past", "train", "rest"] = "past",
     ) -> None:
-        self.max_length, self.batch_size = max_length, batch_size
+        self.max_length = max_length
         event = np.flatnonzero(sequences.role == role)
         known = Inputs(sequences, event, role if inputs == "past" else 0, whole=inputs == "rest")
         time = sequences.timestamp
@@ -152,16 +164,17 @@ class EvalBatches:
         self.items, self.time = known.items, None if time is None else known.of(time)
         length = np.minimum(known.end - known.begin, max_length)
         # histories of one length together, so that a batch carries little padding; those without any are left out
-        rows = np.argsort(length, kind="stable")[(length == 0).sum() :][rank::world]
+        rows = np.argsort(length, kind="stable")[(length == 0).sum() :]
+        self.share = Share(len(rows), batch_size, rank, world)
+        rows = rows[self.share.rows]
         columns = (sequences.items[event], target_time, known.user, known.begin, known.end)
         self.target, self.target_time, self.user, self.begin, self.end = (x[rows] for x in columns)
 
     def __len__(self) -> int:
-        return -(-len(self.end) // self.batch_size)
+        return len(self.share)
 
     def __iter__(self) -> Iterator[Batch]:
-        for first in range(0, len(self.end), self.batch_size):
-            yield self._gather(slice(first, first + self.batch_size))
+        yield from map(self._gather, self.share)
 
     def _gather(self, rows: slice) -> Batch:
         begin, end = self.begin[rows], self.end[rows]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rec_lightning.contracts import Batch, Sequences
 from rec_lightning.data.inputs import Inputs, Ints, newest
+from rec_lightning.data.shares import Share
 from rec_lightning.data.stream import Stream
 from rec_lightning.data.unseen import Unseen
 
@@ -92,16 +93,21 @@ class TrainExamples(Stream):
 
     Args:
         examples: of training.
-        batch_size: largest number of rows a batch and process.
+        batch_size: largest number of rows a batch, of all processes together.
         seed: of the order and of what is drawn.
         rank: this process, 0..world - 1. Processes get disjoint rows, and together each row once an epoch.
         world: number of processes.
 
     Raises:
-        ValueError: fewer rows than processes.
+        ValueError: fewer rows, in a batch or in all, than processes.
     """
 
     def __init__(self, examples: Examples, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        if batch_size < world:
+            raise ValueError(
+                f"data.batch_size must be at least the number of processes ({world}), got {batch_size}. "
+                "Raise data.batch_size, or lower trainer.devices."
+            )
         if len(examples) < world:
             raise ValueError(
                 f"each process needs an example at least, and there are {len(examples)} for {world}. "
@@ -110,7 +116,7 @@ class TrainExamples(Stream):
         self.examples, self.batch_size, self.seed, self.rank, self.world = examples, batch_size, seed, rank, world
 
     def __len__(self) -> int:
-        return min(-(-len(self.examples) // (self.batch_size * self.world)), len(self.examples) // self.world)
+        return min(-(-len(self.examples) // self.batch_size), len(self.examples) // self.world)
 
     def __iter__(self) -> Iterator[Batch]:
         self.load_state_dict(self.state_dict())  # at the end of an epoch: on to the next
@@ -134,12 +140,11 @@ class EvalExamples:
     """
 
     def __init__(self, examples: Examples, batch_size: int, rank: int = 0, world: int = 1) -> None:
-        self.examples, self.batch_size = examples, batch_size
-        self.rows = np.arange(rank, len(examples), world)
+        self.examples, self.share = examples, Share(len(examples), batch_size, rank, world)
 
     def __len__(self) -> int:
-        return -(-len(self.rows) // self.batch_size)
+        return len(self.share)
 
     def __iter__(self) -> Iterator[Batch]:
-        for first in range(0, len(self.rows), self.batch_size):
-            yield self.examples.gather(self.rows[first : first + self.batch_size], key=0)
+        for part in self.share:
+            yield self.examples.gather(self.share.rows[part], key=0)

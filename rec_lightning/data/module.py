@@ -47,7 +47,7 @@ class RecData:
         source: where the tables come from.
         split: which events train and which are predicted.
         max_length: longest history the model sees, at least 2.
-        batch_size: windows a step and process.
+        batch_size: windows a step, of all processes together.
         eval_batch_size: users ranked at once.
         context: events before a window's first target given as input, 0..max_length - 1.
         seed: of order and cuts.

@@ -130,7 +130,9 @@ def _key(encoder: nn.Module, border: int, tokens: Tokens, what: str) -> str:
     for name, weight in encoder.named_parameters():
         if id(weight) not in above:
             digest.update(name.encode())
-            digest.update(np.ascontiguousarray(weight.detach().float().cpu().numpy()).tobytes())
+            # a copy, since what numpy has seen cannot be resized any more, as strategies that split weights do
+            plain = weight.detach().to("cpu", torch.float32, copy=True)
+            digest.update(np.ascontiguousarray(plain.numpy()).tobytes())
     return digest.hexdigest()[:32]
 
 

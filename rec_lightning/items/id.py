@@ -56,5 +56,9 @@ class IdItems(nn.Module):
 
 def spare_padding(weight: Tensor) -> None:
     """A hook: no gradient for the padding's row."""
-    assert weight.grad is not None
-    weight.grad[PAD] = 0
+    grad = weight.grad
+    assert grad is not None
+    if not hasattr(grad, "to_local"):
+        grad[PAD] = 0
+    elif grad.device_mesh.get_local_rank() == 0:  # type: ignore[attr-defined]
+        grad.to_local()[PAD] = 0  # split by rows over processes: the first one has the padding

@@ -6,8 +6,9 @@ device), so that a combination that cannot work is refused in seconds, then for 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from hydra.utils import instantiate
@@ -16,6 +17,7 @@ from omegaconf import DictConfig
 
 from rec_lightning.contracts import Backbone, Catalog
 from rec_lightning.data.module import RecData
+from rec_lightning.runtime.devices import check_devices, started
 from rec_lightning.runtime.family import check_family
 from rec_lightning.runtime.measures import build_metrics, build_ranking, metric_keys
 from rec_lightning.runtime.transfer import start_from
@@ -75,6 +77,49 @@ def _of_scoring(config: DictConfig, catalog: Catalog, backbone: Backbone) -> dic
     read = {"inputs": backbone.outputs} if getattr(backbone, "per_candidate", False) else {}  # type: ignore[attr-defined]
     head = instantiate(config.head, _convert_="all")(catalog=catalog, outputs=loss.prepare(label), **read)
     return {"head": head, "loss": loss, "label": label}
+
+
+class Launch(Protocol):
+    """Who starts the processes of a training."""
+
+    nodes: int
+    elsewhere: bool  # so that nobody has shown the results here
+
+    def starts(self, processes: int) -> bool:
+        """Whether it starts any, for so many on a machine."""
+        ...
+
+    def __call__(self, work: Callable[[str], int], text: str, processes: int, run_dir: str) -> int:
+        """Runs ``work(text)`` in each; gives the exit code."""
+        ...
+
+
+def build_launch(config: DictConfig) -> Launch | None:
+    """Who starts the processes; None where they are started.
+
+    Raises:
+        ValueError: a value out of range, a cluster that is not there, or another number of machines than the trainer's.
+    """
+    if not config.get("launch"):
+        return None
+    launch: Launch = instantiate(config.launch, _convert_="all")
+    if launch.nodes != config.trainer.get("num_nodes", 1) and not started():
+        raise ValueError(
+            f"trainer.num_nodes must be launch.nodes ({launch.nodes}), got {config.trainer.num_nodes}. "
+            "Set launch.nodes alone, or start the processes by srun yourself."
+        )
+    return launch
+
+
+def build_strategy(config: DictConfig) -> Any:
+    """How the processes of a training share it: a strategy of Lightning, or its name.
+
+    Raises:
+        ValueError: a value out of range, or this machine cannot do it.
+    """
+    strategy = instantiate(config.strategy) if config.get("strategy") else "auto"
+    check_devices(config, strategy)
+    return strategy
 
 
 def rehearse(config: DictConfig, data: RecData) -> None:

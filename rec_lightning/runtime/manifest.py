@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from rec_lightning import __version__
 from rec_lightning.data.facts import Facts
@@ -60,6 +61,7 @@ def describe(verb: str, seed: int, facts: Facts) -> dict[str, Any]:
         "seed": seed,
         "packages": packages(),
         "hardware": hardware(),
+        "processes": dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1,
     }
 
 

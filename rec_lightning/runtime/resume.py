@@ -1,8 +1,9 @@
 """A resume point: all that the next step depends on, so that a killed run goes on as if it had not been killed.
 
 Beside what the trainer saves (trained weights, optimizer, schedule, counters, callbacks, the place in the stream of
-batches) it holds the generators of torch, NumPy and Python, and the cost so far. It is never taken at a point where
-the trainer would not come back to the same place: after a step in the middle of an epoch, or after validation.
+batches) it holds the generators of torch, NumPy and Python in every process, and the cost so far. It is never taken at
+a point where the trainer would not come back to the same place: after a step in the middle of an epoch, or after
+validation.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from rec_lightning.runtime.manifest import cpu_seconds, process_start
+from rec_lightning.tasks.processes import everyone, own
 
 
 class ResumePoint(Checkpoint):
@@ -83,7 +85,8 @@ class ResumePoint(Checkpoint):
             self._save(trainer)
 
     def _save_if_due(self, trainer: Trainer) -> None:
-        if time.monotonic() - self._saved >= self.every_seconds:
+        # clocks differ, and all processes must take part
+        if trainer.strategy.broadcast(time.monotonic() - self._saved >= self.every_seconds):
             self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
@@ -99,10 +102,7 @@ class ResumePoint(Checkpoint):
         return {
             "batches": self._batches,
             "ended": self._ended,
-            "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            "numpy": np.random.get_state(legacy=False),  # noqa: NPY002 the state other code may draw from
-            "python": random.getstate(),
+            "generators": everyone(_generators()),
             "wall": self.wall,
             "cpu": self.cpu,
             "sessions": self.sessions,
@@ -130,9 +130,22 @@ class ResumePoint(Checkpoint):
             batches = trainer.train_dataloader
             assert batches is not None
             batches.load_state_dict(self._restored["batches"])
-            torch.set_rng_state(self._restored["torch"])
-            if self._restored["cuda"]:
-                torch.cuda.set_rng_state_all(self._restored["cuda"])
-            np.random.set_state(self._restored["numpy"])  # noqa: NPY002
-            random.setstate(self._restored["python"])
+            _set_generators(own(self._restored["generators"]))
             self._restored = None
+
+
+def _generators() -> dict[str, Any]:
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": np.random.get_state(legacy=False),  # noqa: NPY002 the state other code may draw from
+        "python": random.getstate(),
+    }
+
+
+def _set_generators(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    if state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])
+    np.random.set_state(state["numpy"])  # noqa: NPY002
+    random.setstate(state["python"])

@@ -19,8 +19,9 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-# says where a run lies, what is told of it and how far it goes, not what it computes
-_NOT_COMPARED = ("run_dir", "logger", "test")
+# says where a run lies, what is told of it, how far it goes and on what, not what it computes
+_NOT_COMPARED = ("run_dir", "logger", "test", "strategy", "launch")
+_NOT_COMPARED_OF_TRAINER = ("trainer.accelerator", "trainer.devices", "trainer.num_nodes")
 
 
 class RunDir:
@@ -53,7 +54,9 @@ class RunDir:
         if (self.path / "manifest.json").exists():
             self._compare(_plain(OmegaConf.load(self.path / "config.yaml")), _plain(config))
             return
-        foreign = sorted(p.name for p in self.path.iterdir() if not p.name.lstrip(".").startswith("config.yaml"))
+        names = (p.name for p in self.path.iterdir())
+        # a launcher's folder comes before the run
+        foreign = sorted(n for n in names if n != "slurm" and not n.lstrip(".").startswith("config.yaml"))
         if foreign:
             raise ValueError(
                 f"run_dir must be new, empty or a run's, and {self.path} holds {', '.join(foreign[:3])} and no "
@@ -89,7 +92,9 @@ class RunDir:
         changed = [
             f"{key}: {old.get(key, '(none)')} there, {new.get(key, '(none)')} now"
             for key in sorted({*old, *new})
-            if key.split(".")[0] not in _NOT_COMPARED and old.get(key, missing) != new.get(key, missing)
+            if key.split(".")[0] not in _NOT_COMPARED
+            and not key.startswith(_NOT_COMPARED_OF_TRAINER)
+            and old.get(key, missing) != new.get(key, missing)
         ]
         if changed:
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""

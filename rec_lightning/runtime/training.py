@@ -21,10 +21,11 @@ from rec_lightning.contracts import Ranking
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.beside import Beside
 from rec_lightning.runtime.budget import token_budget, told
-from rec_lightning.runtime.build import build_task, choices, count_parameters, rehearse
+from rec_lightning.runtime.build import build_strategy, build_task, choices, count_parameters, rehearse
 from rec_lightning.runtime.history import History
 from rec_lightning.runtime.loaders import Loaders
 from rec_lightning.runtime.manifest import check_data, describe, now, peak_memory_mb
+from rec_lightning.runtime.meeting import check_seen, leave
 from rec_lightning.runtime.predictions import gather_predictions, write_predictions
 from rec_lightning.runtime.progress import RunProgress
 from rec_lightning.runtime.results import gather, write_rankings
@@ -33,6 +34,7 @@ from rec_lightning.runtime.rundir import RunDir
 from rec_lightning.runtime.schedule_free import OptimizerModes
 from rec_lightning.runtime.tracking import log_results, open_loggers
 from rec_lightning.tasks.lean import bases, check_bases, check_lean
+from rec_lightning.tasks.processes import everyone, load_whole
 
 
 class Training:
@@ -49,11 +51,14 @@ class Training:
         quieten()
         self.config = config
         self.data: RecData = instantiate(config.data)
+        strategy = build_strategy(config)
         rehearse(config, self.data)
         self.beside = Beside(config)
         instantiate(config.callbacks)
         ResumePoint(Path("last.ckpt"), config.checkpoint_seconds)
-        instantiate(config.trainer, logger=False, enable_checkpointing=False)
+        instantiate(config.trainer, strategy=strategy, logger=False, enable_checkpointing=False)
+        if getattr(strategy, "even", False):
+            self.data.groups = 1  # else one process runs its blocks more often than another
 
     def read(self, run_dir: RunDir) -> None:
         """Reads the data and puts the run together.
@@ -63,6 +68,7 @@ class Training:
             OSError: data or model cannot be had.
         """
         self.run_dir = run_dir
+        check_seen(run_dir.path)
         self.data.prepare()
         earlier = run_dir.read_json("manifest.json")
         check_data(earlier, self.data.facts)
@@ -107,6 +113,7 @@ class Training:
         tuning: list[Callback] = getattr(self.task.tuning, "callbacks", list)()
         trainer: Trainer = instantiate(
             self.config.trainer,
+            strategy=build_strategy(self.config),
             default_root_dir=str(self.run_dir.path),
             logger=open_loggers(self.config.get("logger")),
             callbacks=[*instantiate(self.config.callbacks).values(), *tuning, *own],
@@ -141,7 +148,7 @@ class Training:
             state = saved["state_dict"]
             check_bases(self.task, saved.get("bases", {}))
             check_lean(self.task, state)
-            self.task.load_state_dict(state, strict=False)
+            load_whole(self.task, state)
         metrics: dict[str, float] = {}
         for measure in (self.trainer.validate, self.trainer.test) if self.config.test else (self.trainer.validate,):
             metrics |= measure(self.task, datamodule=Loaders(self.data), verbose=False)[0]
@@ -150,6 +157,8 @@ class Training:
             self._write_predictions()
         elif self.config.test:
             ranking = self._write_ranking()
+        self.point.examples = sum(everyone(self.point.examples))
+        leave()
         if self.trainer.is_global_zero:
             self._write(metrics, ranking)
 
@@ -201,6 +210,7 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for text in (
         "The '.*_dataloader' does not have many workers",  # batches are gathers; workers would slow them
+        "The `srun` command is available on your system but is not used",  # a login node, or launch=local
         "Found .* module.* in eval mode",  # frozen trunks stay in eval mode
         "Checkpoint directory .* exists and is not empty",  # a resumed run
         "The number of training batches .* is smaller than the logging interval",

@@ -11,17 +11,15 @@ that the nodes share.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rec_lightning.requeued import Command
 from rec_lightning.studies.job import Job
 
 if TYPE_CHECKING:
@@ -138,39 +136,6 @@ class SubmittedJob:
             with self._job.log.open("a", encoding="utf-8") as log:
                 log.write(f"{self._submitted.state}: {str(error).splitlines()[0]}\n")
             return 1
-
-
-class Command:
-    """What runs on a node: the job's command with its output at the end of the log; its exit code is the result.
-
-    Args:
-        command: program and arguments.
-        log: path of the log.
-    """
-
-    def __init__(self, command: Sequence[str], log: str) -> None:
-        self.command, self.log = tuple(command), log
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __call__(self) -> int:
-        with Path(self.log).open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "rec_lightning.studies.tether", str(os.getpid()), *self.command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )
-            return self._process.wait()
-
-    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
-        """Called at the time limit and by a preemption: the same command again, which goes on where it was."""
-        from submitit.helpers import DelayedSubmission
-
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        return DelayedSubmission(Command(self.command, self.log))
 
 
 def _note(job: Job) -> Path:

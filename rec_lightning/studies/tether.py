@@ -18,6 +18,8 @@ _PR_SET_PDEATHSIG = 1
 def main(arguments: list[str]) -> None:
     """Binds this process to the parent named by the first argument, then becomes the rest."""
     parent, *command = arguments
+    for name in (signal.SIGUSR1, signal.SIGUSR2):  # a cluster's notice to the parent, which reaches every process
+        signal.signal(name, signal.SIG_IGN)  # survives exec
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # survives exec
         if os.getppid() != int(parent):  # the launcher died before the binding

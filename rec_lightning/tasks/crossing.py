@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from rec_lightning.contracts import Backbone, ItemEncoder, OptimizerFactory, SchedulerFactory, Tuning
 from rec_lightning.tasks.lean import bases, check_bases, check_lean, lean_state
 from rec_lightning.tasks.parameters import parameter_groups, scale_learning_rates
-from rec_lightning.tasks.processes import keep_buffers, total, weight
+from rec_lightning.tasks.processes import everyone, keep_buffers, own, total, weight, whole
 
 
 class Crossing(LightningModule):
@@ -67,6 +67,11 @@ class Crossing(LightningModule):
         self.log("train/loss", loss.detach(), batch_size=rows)
         return loss * weight(positions, loss.device)
 
+    def configure_model(self) -> None:
+        """Lets a strategy split the weights."""
+        if hasattr(self.trainer.strategy, "shard"):
+            self.trainer.strategy.shard(self)
+
     def on_train_start(self) -> None:
         """Leaves each process of a distributed training its own buffers."""
         keep_buffers(self.trainer.strategy.model)
@@ -91,19 +96,21 @@ class Crossing(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps only what was trained and on which base; a resume point also gets the sums and banks."""
-        checkpoint["state_dict"], checkpoint["bases"] = lean_state(self), bases(self)
+        checkpoint["state_dict"] = {name: whole(value) for name, value in lean_state(self).items()}
+        checkpoint["bases"] = bases(self)
         if "optimizer_states" in checkpoint:
-            checkpoint["task"] = {"loss_sum": self._loss_sum.clone(), "positions": self._positions.clone()}
-            checkpoint["parts"] = {
-                name: part.resume_state() for name, part in self.named_modules() if hasattr(part, "resume_state")
-            }
+            checkpoint["task"] = {"loss_sum": total(self._loss_sum), "positions": total(self._positions)}
+            checkpoint["parts"] = everyone(
+                {name: part.resume_state() for name, part in self.named_modules() if hasattr(part, "resume_state")}
+            )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuses a checkpoint of another base, or whose names are not those of this model's trained weights."""
         check_bases(self, checkpoint.get("bases", {}))
         check_lean(self, checkpoint["state_dict"])
         if "task" in checkpoint:
-            self._loss_sum.copy_(checkpoint["task"]["loss_sum"])
-            self._positions.copy_(checkpoint["task"]["positions"])
-            for name, state in checkpoint["parts"].items():
+            if self.global_rank == 0:  # the sums are of all processes together
+                self._loss_sum.copy_(checkpoint["task"]["loss_sum"])
+                self._positions.copy_(checkpoint["task"]["positions"])
+            for name, state in own(checkpoint["parts"]).items():
                 self.get_submodule(name).load_resume_state(state)  # type: ignore[operator]

@@ -151,4 +151,4 @@ def test_a_user_of_every_item_leaves_nothing_to_draw(make_sequences: Make) -> No
 
 def test_more_processes_than_examples_are_refused(make_sequences: Make) -> None:
     with pytest.raises(ValueError, match=r"there are 21 for 22. Lower trainer.devices"):
-        TrainExamples(twenty(make_sequences), 4, 7, 0, 22)
+        TrainExamples(twenty(make_sequences), 22, 7, 0, 22)

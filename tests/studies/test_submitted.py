@@ -22,7 +22,8 @@ from rec_lightning.study import run
 
 submitit = pytest.importorskip("submitit")
 
-from rec_lightning.studies.submitted import Command, Submitted, slurm  # noqa: E402
+from rec_lightning.requeued import Command  # noqa: E402
+from rec_lightning.studies.submitted import Submitted, slurm  # noqa: E402
 
 Script = Callable[[str], tuple[str, ...]]
 

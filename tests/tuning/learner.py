@@ -7,14 +7,16 @@ import polars as pl
 import torch
 
 from rec_lightning.backbones.sasrec import SASRec
-from rec_lightning.contracts import Catalog, Sequences, Tuning
+from rec_lightning.contracts import Catalog, ItemEncoder, Sequences, Tuning
 from rec_lightning.heads.dot import DotHead
+from rec_lightning.items.id import IdItems
 from rec_lightning.items.text import TextItems
 from rec_lightning.losses.full_softmax import FullSoftmax
 from rec_lightning.ranking.topk import TopK
 from rec_lightning.runtime.schedules import warmup
 from rec_lightning.tasks.sequence import SequenceTask
 from rec_lightning.tuning.apply import apply
+from rec_lightning.tuning.full import Full
 from tests.conftest import WORDS
 
 ITEMS = 12
@@ -34,7 +36,17 @@ def learner(tuning: Tuning, model: str, fresh: int | None = None) -> SequenceTas
     titles = [" ".join(generator.choice(WORDS, 1 + i % 6)) for i in range(ITEMS)]
     frame = pl.DataFrame({"item": range(ITEMS), "title": titles})
     items = TextItems(Catalog(frame, np.ones(ITEMS + 1, np.int64)), 16, model, max_tokens=20, fresh=fresh)
-    backbone = SASRec(16, max_length=8, blocks=1, dropout=0.0)
+    return _task(items, tuning)
+
+
+def id_learner() -> SequenceTask:
+    """The same over ids, all of it training."""
+    frame = pl.DataFrame({"item": range(ITEMS)})
+    return _task(IdItems(Catalog(frame, np.ones(ITEMS + 1, np.int64)), 16), Full())
+
+
+def _task(items: ItemEncoder, tuning: Tuning) -> SequenceTask:
+    backbone = SASRec(16, max_length=8, blocks=2, dropout=0.0)
     apply(tuning, {"items": items, "backbone": backbone})
     return SequenceTask(
         items=items,

@@ -90,7 +90,7 @@ def one(method: str, rank: int, world: int, model: str) -> dict[str, Any]:
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    batches = TrainBatches(sequences(), 8, GLOBAL_BATCH // world, seed=0, rank=rank, world=world)
+    batches = TrainBatches(sequences(), 8, GLOBAL_BATCH, seed=0, rank=rank, world=world)
     trainer.fit(task, batches)
     return {
         "losses": watch.losses,

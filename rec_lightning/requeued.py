@@ -1,0 +1,53 @@
+"""A command as a task of a submitit job: at the time limit and by a preemption it goes back into the queue.
+
+Relations: jobs of ``studies`` and the processes of a training (``runtime/launches/slurm``) run so.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import submitit
+
+
+class Command:
+    """What runs on a node: a command with its output at the end of the log; its exit code is the result.
+
+    Args:
+        command: program and arguments.
+        log: path of the log; ``{rank}`` in it stands for the number of the process in the job.
+        strict: whether another code than 0 is an error, which ends the other processes of the job.
+    """
+
+    def __init__(self, command: Sequence[str], log: str, strict: bool = False) -> None:
+        self.command, self.log, self.strict = tuple(command), log, strict
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __call__(self) -> int:
+        with Path(self.log.format(rank=os.environ.get("SLURM_PROCID", "0"))).open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "rec_lightning.studies.tether", str(os.getpid()), *self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+            code = self._process.wait()
+        if code and self.strict:
+            raise ChildProcessError(f"process {os.environ.get('SLURM_PROCID', '0')} ended with {code}")
+        return code
+
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+        """Called at the time limit and by a preemption: the same command again, which goes on where it was."""
+        from submitit.helpers import DelayedSubmission
+
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        return DelayedSubmission(Command(self.command, self.log, self.strict))
