@@ -62,7 +62,9 @@ def test_one_process_goes_on_as_two_and_two_as_one(train: Run, tmp_path: Path) -
     )
     assert first["global_step"] == second["global_step"]
     for name, value in first["state_dict"].items():
-        torch.testing.assert_close(second["state_dict"][name], value, rtol=1e-3, atol=1e-5)
+        # a bias of keys changes no attention: its gradient is rounding, which Adam makes steps of
+        if not name.endswith("key.bias"):
+            torch.testing.assert_close(second["state_dict"][name], value, rtol=1e-4, atol=1e-6)
     metrics = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "moved")]
     assert metrics[1] == pytest.approx(metrics[0], abs=0.02)
 
