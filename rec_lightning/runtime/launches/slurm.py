@@ -31,7 +31,7 @@ class Slurm:
     """Submits a training and waits for it.
 
     Args:
-        time: minutes until the job goes back into the queue; positive.
+        time: until the job goes back into the queue: minutes, or a text as SLURM reads it (1-12:00:00).
         nodes: machines.
         gpus: on each machine.
         cpus: for each process.
@@ -52,7 +52,7 @@ class Slurm:
 
     def __init__(
         self,
-        time: int,
+        time: int | str,
         nodes: int = 1,
         gpus: int = 0,
         cpus: int = 1,
@@ -78,7 +78,7 @@ class Slurm:
                 "set launch=local."
             )
         for name, value in (("time", time), ("nodes", nodes), ("cpus", cpus), ("notice", notice)):
-            if value < 1:
+            if isinstance(value, int) and value < 1:
                 raise ValueError(f"launch.{name} must be at least 1, got {value}. Set launch.{name}.")
         self.nodes, self.wait, self.requeues, self.elsewhere = nodes, wait, requeues, wait
         lines = [*setup, *([f"mkdir -p {scratch}; export TMPDIR={scratch}"] if scratch else [])]
