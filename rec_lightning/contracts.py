@@ -344,7 +344,8 @@ class Guard(Protocol):
 class Split(Protocol):
     """Gives every event of the sorted sequences its role. ``repr`` tells all its options.
 
-    ``leaks`` says in a sentence what training knows that it would not know in use; empty when nothing.
+    ``leaks`` says in a sentence what training knows that it would not know in use; empty when nothing. One that may
+    leave every user with one event that trains, which is enough for scoring alone, says ``few = True``.
     """
 
     @property

@@ -171,7 +171,8 @@ class RecData:
                     "events, a share enough of what it is a share of. Choose other data, fewer filters or another "
                     "split."
                 )
-        if TrainBatches(sequences, self.max_length, self.batch_size, self.seed).targets == 0:
+        alone = getattr(self.split, "few", False)  # examples of scoring need no second event of their user
+        if not alone and TrainBatches(sequences, self.max_length, self.batch_size, self.seed).targets == 0:
             raise ValueError(
                 f"{name}: no user has two training events, so nothing can be trained. Choose other data or "
                 "another split."
