@@ -203,6 +203,9 @@ def reference() -> dict[str, float]:
     by_popularity = sorted(range(1, ITEMS + 1), key=lambda i: -popularity[i])
     gender = catalog.users["gender"].to_list()
     expected = {"auc": sum(sum(o > r for o in range(1, ITEMS + 1)) for r in rank) / (len(rank) * (ITEMS - 1))}
+    # every user has one target here; ``test_user_metrics`` has several
+    expected |= {f"user_recall@{k}": sum(r <= k for r in rank) / 500 for k in (20, 50)}
+    expected["user_ndcg@100"] = sum(1 / math.log2(1 + r) for r in rank if r <= 100) / 500
     for k in CUTS:
         hits = [r <= k for r in rank]
         lists = [[i for i in row[:k] if i] for row in own.items.tolist()]
