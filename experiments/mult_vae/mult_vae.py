@@ -58,11 +58,21 @@ def main(folder: Path, interactions: str) -> None:
     for name, run in runs.items():
         manifest = json.loads((run / "manifest.json").read_text())
         logged = _read(run)
-        for metric, key in (("Recall@20", "user_recall@20"), ("Recall@50", "user_recall@50"), ("NDCG@100", "user_ndcg@100")):
+        for metric, key in (
+            ("Recall@20", "user_recall@20"),
+            ("Recall@50", "user_recall@50"),
+            ("NDCG@100", "user_ndcg@100"),
+        ):
             assert abs(found[name][metric]["mean"] - logged[f"test/{key}"]) < 1e-5, "computed here a second time"
         found[name] |= {"overrides": rows[name], "cpu_seconds": round(manifest["seconds"]["cpu"], 1)}
         data: dict[str, Any] = manifest["data"]
-    told = {"date": datetime.now(UTC).date().isoformat(), "code": code(), "hardware": hardware(), "seed": 42, "data": data}
+    told = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "code": code(),
+        "hardware": hardware(),
+        "seed": 42,
+        "data": data,
+    }
     told["ease_on_validation"] = {name: _read(folder / f"ease-{name}")["val/user_ndcg@100"] for name in tries}
     (HERE / "results.json").write_text(json.dumps(told | {"rows": found}, indent=1) + "\n")
     (HERE / "table.md").write_text(_table(found))
