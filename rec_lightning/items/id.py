@@ -14,6 +14,10 @@ from rec_lightning.items.catalogue import catalogue
 class IdItems(nn.Module):
     """An embedding table with a zero row for the padding.
 
+    An item without a training event starts at zero as well, and stays there unless the loss takes it for a negative.
+    Alone it then has the score 0 whatever the history, as all of its kind, and a tie counts against the target; in a
+    fused sum the other parts speak for it.
+
     Args:
         catalog: gives the number of items.
         width: D.
@@ -30,8 +34,12 @@ class IdItems(nn.Module):
         self.base = catalogue(catalog)
         self.embedding = nn.Embedding(catalog.size + 1, width, padding_idx=PAD)
         nn.init.normal_(self.embedding.weight, std=std)
+        cold = torch.from_numpy(catalog.popularity == 0).to(self.embedding.weight.device)  # and the padding
         with torch.no_grad():
-            self.embedding.weight[PAD] = 0
+            self.embedding.weight.masked_fill_(cold.unsqueeze(1), 0.0)
+        unknown = int((catalog.popularity[1:] == 0).sum())
+        if unknown:
+            self.choice = f"{unknown} of {catalog.size} items have no training event, so their vectors start at zero"
         # ``table`` hands out the weight itself, where ``padding_idx`` has no say
         self.embedding.weight.register_post_accumulate_grad_hook(spare_padding)
 

@@ -48,7 +48,7 @@ class ByUser(Metric):
         """What each user is worth.
 
         Args:
-            hits: (U, k) double, 1 where the list holds a target.
+            hits: (U, k) double, how many targets have each rank; two that tie have the lower place both.
             targets: (U,) how many the user has.
             k: the cut-off.
         """
@@ -67,7 +67,7 @@ class ByUser(Metric):
         for k in self.top_k:
             hits = torch.zeros(len(targets), k, dtype=torch.double, device=users.device)
             found = ranks <= k
-            hits[row[found], ranks[found] - 1] = 1.0
+            hits.index_put_((row[found], ranks[found] - 1), hits.new_ones(()), accumulate=True)
             values[f"{self.name}@{k}"] = self.of_users(hits, targets, k).mean()
         return values
 

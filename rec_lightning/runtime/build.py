@@ -19,7 +19,7 @@ from rec_lightning.contracts import Backbone, Catalog
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.devices import check_devices, started
 from rec_lightning.runtime.family import check_family
-from rec_lightning.runtime.measures import build_metrics, build_ranking, metric_keys
+from rec_lightning.runtime.measures import build_metrics, build_ranking, measures_of, metric_keys
 from rec_lightning.runtime.transfer import start_from
 from rec_lightning.tuning.apply import apply
 
@@ -39,22 +39,20 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
     """
     # "items" by key: the attribute is a method of every mapping
     items = instantiate(config["items"])(catalog=catalog)
-    backbone = instantiate(config.backbone)
-    backbone = backbone(catalog=catalog) if isinstance(backbone, partial) else backbone  # one that knows the users
-    if config.get("init"):
-        start_from(config.init, backbone)
+    parts = {"items": items}
+    if measures_of(config) is None:  # else the task reads texts, and there is no backbone
+        backbone = instantiate(config.backbone)
+        backbone = backbone(catalog=catalog) if isinstance(backbone, partial) else backbone  # one that knows the users
+        parts["backbone"] = backbone
+    account = start_from(config.init, parts) if config.get("init") else []
     tuning = instantiate(config.tuning)
-    apply(tuning, {"items": items, "backbone": backbone})
-    own = _of_scoring(config, catalog, backbone) if config.get("label") else _of_sequence(config, catalog)
-    task: LightningModule = instantiate(config.task)(
-        items=items,
-        backbone=backbone,
-        metrics=build_metrics(config.metrics, catalog),
-        optimizer=instantiate(config.optimizer),
-        scheduler=instantiate(config.scheduler),
-        tuning=tuning,
-        **own,
-    )
+    apply(tuning, parts)
+    own = {"optimizer": instantiate(config.optimizer), "scheduler": instantiate(config.scheduler), "tuning": tuning}
+    if measures_of(config) is None:
+        own |= {"metrics": build_metrics(config.metrics, catalog)}
+        own |= _of_scoring(config, catalog, backbone) if config.get("label") else _of_sequence(config, catalog)
+    task: LightningModule = instantiate(config.task)(**parts, **own)
+    task.account = account  # type: ignore[assignment]
     # a pretrained model comes in eval mode, what a tuning adds to it in train mode; one mode for all
     task.train()
     return task

@@ -38,6 +38,9 @@ def check_family(config: DictConfig) -> None:
         raise ValueError(f"task={task} needs a label, got none. Set label=at_least, rating, classes or clicked.")
     if label and not scores:
         raise ValueError(f"label={_named(label)} has no effect with task={task}. Set task=scoring, or label=none.")
+    if getattr(get_object(config.task["_target_"]), "measures", None) is not None:
+        _check_bare(config, task)
+        return
     kind = get_object(label["_target_"]).kind if label else None
     for place, node in _parts(config):
         _check_part(place, node, task, kind)
@@ -76,6 +79,17 @@ def _check_words(config: DictConfig, kind: str | None) -> None:
         raise ValueError(
             f"items={_named(config['items'])} has no vectors, which {backbone} reads. Set items=id or text."
         )
+
+
+def _check_bare(config: DictConfig, task: str) -> None:
+    # a task that neither ranks nor scores; its backbone, head, loss and metrics are never made
+    for group in ("rerank", "companion", "compare"):
+        if config.get(group):
+            shown = ", ".join(config.compare) if group == "compare" else _named(config[group])
+            none = "[]" if group == "compare" else "none"
+            raise ValueError(
+                f"{group}={shown} has no effect with task={task}, which ranks nothing. Set {group}={none}."
+            )
 
 
 def _parts(config: DictConfig) -> list[tuple[str, Any]]:

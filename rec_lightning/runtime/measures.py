@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
 from torchmetrics import Metric, MetricCollection
 
@@ -50,11 +50,19 @@ def _given(part: Any, catalog: Catalog) -> Any:
     return part(catalog=catalog) if isinstance(part, partial) else part
 
 
+def measures_of(config: DictConfig) -> dict[str, str] | None:
+    """What a task measures by itself and its best (max or min); None for one that is measured by ``metrics``."""
+    found: dict[str, str] | None = getattr(get_object(config.task["_target_"]), "measures", None)
+    return found
+
+
 def metric_keys(config: DictConfig, catalog: Catalog) -> dict[str, str]:
     """What will be measured, without ``val/`` and ``test/``, before any data are read, and its best: max or min.
 
     A key of scoring that is no aim, as a chosen threshold, is left out.
     """
+    if (own := measures_of(config)) is not None:
+        return own
     metrics = build_metrics(config.metrics, catalog)
     collection = MetricCollection(metrics, compute_groups=False)  # type: ignore[arg-type]
     if config.get("label"):

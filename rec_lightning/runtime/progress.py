@@ -32,6 +32,8 @@ class RunProgress(Callback):
         if trainer.is_global_zero:
             for name, choice in choices(pl_module).items():
                 self.console.print(f"{name}: {choice}", highlight=False)
+            for line in getattr(pl_module, "account", []):
+                self.console.print(line, markup=False, highlight=False, soft_wrap=True)
         if self.console.is_terminal and trainer.is_global_zero:
             columns = [TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total} steps")]
             columns += [

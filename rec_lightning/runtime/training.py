@@ -78,7 +78,7 @@ class Training:
         self.task = build_task(self.config, self.data.catalog)
         if getattr(self.task, "needs_time", False):
             self.data.carry_times(str(self.task.without_times))
-        if self.config.ranking:
+        if self.config.ranking and hasattr(self.task, "ranking"):
             self.task.ranking.check(self.data.catalog.size)  # type: ignore[union-attr, operator]
         if earlier:
             check_bases(self.task, earlier.get("bases", {}))
@@ -90,6 +90,7 @@ class Training:
             "parameters": count_parameters(self.task),
             "bases": bases(self.task),
             "choices": choices(self.task),
+            "init": getattr(self.task, "account", []),
         }
         budget = token_budget(self.task, self.data)
         for line in told(budget):
@@ -155,7 +156,7 @@ class Training:
         ranking = None
         if self.config.test and self.config.label:
             self._write_predictions()
-        elif self.config.test:
+        elif self.config.test and hasattr(self.task, "rankings"):
             ranking = self._write_ranking()
         self.point.examples = sum(everyone(self.point.examples))
         leave()

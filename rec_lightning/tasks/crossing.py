@@ -92,7 +92,7 @@ class Crossing(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _trunks(self) -> Sequence[nn.Module]:
-        return [part.trunk for part in (self.items, self.backbone) if part.pretrained]
+        return [part.trunk for part in (self.items, self.backbone) if part is not None and part.pretrained]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps only what was trained and on which base; a resume point also gets the sums and banks."""

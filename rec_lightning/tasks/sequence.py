@@ -84,7 +84,7 @@ class SequenceTask(Crossing):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean loss over the positions with a target, and the companion's part."""
-        asked_for_all, batch = batch, self.backbone.pose(batch)
+        asked_for_all, batch = batch, self.pose(batch)
         counts = batch.target > 0  # (B, L)
         aim = batch.target[counts]  # (P,)
         negatives = self.loss.negatives(aim)
@@ -105,6 +105,10 @@ class SequenceTask(Crossing):
             self.log("train/loss_companion", beside.detach(), batch_size=len(batch))
             loss = loss + self.companion.weight * beside
         return self._counted(loss, len(aim), len(batch))
+
+    def pose(self, batch: Batch) -> Batch:
+        """A training batch as the backbone is asked: its history and the targets that count."""
+        return self.backbone.pose(batch)
 
     def _asked_states(self, batch: Batch, history: Tensor, vectors: Tensor) -> Tensor:
         # (B, L) rows of vectors -> (P, D); each group of rows only as long as its longest

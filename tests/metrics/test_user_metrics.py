@@ -57,6 +57,17 @@ def test_equal_to_the_formulas_of_the_paper_on_whole_lists() -> None:
         assert float(ndcg.compute()[f"user_ndcg@{k}"]) == pytest.approx(expected.mean(), abs=1e-12)
 
 
+def test_targets_that_tie_all_count_at_the_lowest_place() -> None:
+    user = torch.zeros(3, dtype=torch.long)
+    tied = Ranking(user, user, user, user, rank=torch.tensor([1, 3, 3]))
+    recall, ndcg = UserRecall([3]), UserNDCG([3])
+    for metric in (recall, ndcg):
+        metric.update(tied)
+    assert float(recall.compute()["user_recall@3"]) == 1
+    ideal = 1 + 1 / np.log2(3) + 0.5
+    assert float(ndcg.compute()["user_ndcg@3"]) == pytest.approx((1 + 0.5 + 0.5) / ideal, abs=1e-12)
+
+
 def test_cuts_out_of_range() -> None:
     with pytest.raises(ValueError, match=r"^metrics.user_ndcg.top_k must be positive cut-offs, got \[0\]. Set top_k.$"):
         UserNDCG([0])
