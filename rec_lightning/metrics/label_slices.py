@@ -77,6 +77,8 @@ def thirds(size: Tensor, weight: Tensor) -> Tensor:
         >>> thirds(torch.tensor([5, 1, 1, 1]), torch.tensor([5, 1, 1, 1])).tolist()
         [1, 0, 0, 0]
     """
+    if size.is_meta:  # a rehearsal without data
+        return size
     unique, place = torch.unique(size, return_inverse=True)
     mass = torch.zeros_like(unique).scatter_add_(0, place, weight)
     below = mass.cumsum(0) - mass
