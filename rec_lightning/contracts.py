@@ -580,6 +580,19 @@ class Companion(Protocol):
         ...
 
 
+# item vectors (M, D), row 0 the padding -> the loss with them, and what the model then says when asked: (n, K)
+# probabilities, or (n,) numbers; every call is one more pass through backbone and head
+Pass = Callable[[Tensor], tuple[Tensor, Callable[[], Tensor]]]
+
+
+class Regularizer(Protocol):
+    """An objective of several passes, in the loss' place."""
+
+    def __call__(self, vectors: Tensor, once: Pass) -> Tensor:
+        """(M, D) item vectors of a training step, and a pass -> (). No gradient is added up inside."""
+        ...
+
+
 # one for all, or a function of the trunk that gives one for each parameter's name
 LrFactor = float | Callable[[nn.Module], Mapping[str, float]]
 

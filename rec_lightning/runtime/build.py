@@ -51,11 +51,16 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
     if measures_of(config) is None:
         own |= {"metrics": build_metrics(config.metrics, catalog)}
         own |= _of_scoring(config, catalog, backbone) if config.get("label") else _of_sequence(config, catalog)
-    task: LightningModule = instantiate(config.task)(**parts, **own)
+    task: LightningModule = instantiate(config.task)(**parts, **own, **_regularized(config))
     task.account = account  # type: ignore[assignment]
     # a pretrained model comes in eval mode, what a tuning adds to it in train mode; one mode for all
     task.train()
     return task
+
+
+def _regularized(config: DictConfig) -> dict[str, Any]:
+    # a task that knows none is not asked
+    return {"regularizer": instantiate(config.regularizer)} if config.get("regularizer") else {}
 
 
 def _of_sequence(config: DictConfig, catalog: Catalog) -> dict[str, Any]:

@@ -53,6 +53,13 @@ def check_family(config: DictConfig) -> None:
             f"compare lists baselines that rank, and task={task} scores, got {', '.join(config.compare)}. Set "
             "compare=[]; head=bias and head=linear are rows of their own."
         )
+    if (
+        config.get("regularizer")
+        and "regularizer" not in inspect.signature(get_object(config.task["_target_"])).parameters
+    ):
+        raise ValueError(
+            f"regularizer={_named(config.regularizer)} has no effect with task={task}. Set regularizer=none."
+        )
     if not scores and not config.get("ranking"):
         raise ValueError(f"task={task} needs a ranking, got none. Set ranking=topk.")
 

@@ -12,7 +12,15 @@ import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 
-from rec_lightning.contracts import Backbone, ItemEncoder, OptimizerFactory, SchedulerFactory, Tuning
+from rec_lightning.contracts import (
+    Backbone,
+    ItemEncoder,
+    OptimizerFactory,
+    Pass,
+    Regularizer,
+    SchedulerFactory,
+    Tuning,
+)
 from rec_lightning.tasks.lean import bases, check_bases, check_lean, lean_state
 from rec_lightning.tasks.parameters import parameter_groups, scale_learning_rates
 from rec_lightning.tasks.processes import everyone, keep_buffers, own, total, weight, whole
@@ -27,6 +35,7 @@ class Crossing(LightningModule):
         optimizer: called with parameter groups of what trains.
         scheduler: called with the optimizer and the steps of the whole run.
         tuning: the method that was applied; says the learning rate inside pretrained trunks.
+        regularizer: an objective in the loss' place; None for the loss itself.
     """
 
     _loss_sum: Tensor
@@ -39,8 +48,10 @@ class Crossing(LightningModule):
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory,
         tuning: Tuning | None = None,
+        regularizer: Regularizer | None = None,
     ) -> None:
         super().__init__()
+        self.regularizer = regularizer
         self.items, self.backbone = items, backbone
         self.optimizer, self.scheduler, self.tuning = optimizer, scheduler, tuning
         self.strict_loading = False  # checkpoints hold only what was trained; ``check_lean`` compares the names
@@ -57,6 +68,10 @@ class Crossing(LightningModule):
     def without_times(self) -> str:
         """What to set where the data have no times."""
         return str(getattr(self.backbone, "without_times", "choose a backbone that reads positions only"))
+
+    def _objective(self, vectors: Tensor, once: Pass) -> Tensor:
+        """The loss with these item vectors (M, D), or what the regularizer makes of it."""
+        return once(vectors)[0] if self.regularizer is None else self.regularizer(vectors, once)
 
     def _counted(self, loss: Tensor, positions: int, rows: int) -> Tensor:
         """Logs the mean over ``positions`` of a batch of ``rows``; gives what this process trains on."""

@@ -8,7 +8,7 @@ Relations: ``sequence`` ranks the whole catalogue; here one candidate, or a few,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -22,6 +22,7 @@ from rec_lightning.contracts import (
     Label,
     OptimizerFactory,
     Predictions,
+    Regularizer,
     SchedulerFactory,
     ScoringHead,
     ScoringLoss,
@@ -48,6 +49,7 @@ class ScoringTask(Crossing):
         scheduler: called with the optimizer and the steps of the whole run.
         tuning: the method that was applied; says the learning rate inside pretrained trunks.
         feedback: whether the history says how its events were labelled.
+        regularizer: an objective in the loss' place; None for the loss itself.
     """
 
     def __init__(
@@ -62,8 +64,10 @@ class ScoringTask(Crossing):
         scheduler: SchedulerFactory,
         tuning: Tuning | None = None,
         feedback: bool = True,
+        regularizer: Regularizer | None = None,
     ) -> None:
-        super().__init__(items, backbone, optimizer, scheduler, tuning)
+        super().__init__(items, backbone, optimizer, scheduler, tuning, regularizer)
+        self.binary = label.kind == "binary"
         self.head, self.loss = head, loss
         self.feedback = Feedback(label, items.width) if feedback and items.width else None
         self.tells, self.per_candidate = feedback, getattr(backbone, "per_candidate", False)
@@ -83,8 +87,19 @@ class ScoringTask(Crossing):
         assert batch.label is not None
         asked = torch.cat([batch.candidate.flatten(), batch.history.flatten(), batch.history.new_zeros(1)])
         unique, place = torch.unique(asked, return_inverse=True)  # sorted, so the padding is row 0
-        scores = self._scores(batch, self.items.vectors(unique), place[:-1])
-        return self._counted(self.loss(scores.float(), batch.label), batch.label.numel(), len(batch))
+        label, rows = batch.label, place[:-1]
+
+        def once(vectors: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
+            scores = self._scores(batch, vectors, rows).float()
+            return self.loss(scores, label), lambda: self._said(scores)
+
+        loss = self._objective(self.items.vectors(unique), once)
+        return self._counted(loss, label.numel(), len(batch))
+
+    def _said(self, scores: Tensor) -> Tensor:
+        """(B, C, K) -> (B * C, K) probabilities, or (B * C,) numbers."""
+        value = self.loss.predict(scores).flatten(0, 1)
+        return torch.stack([1 - value, value], 1) if self.binary else value
 
     def _scores(self, batch: Batch, vectors: Tensor, place: Tensor) -> Tensor:
         """(B, C, K), from vectors and the rows of candidates and history among them."""

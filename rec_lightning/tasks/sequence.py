@@ -6,7 +6,7 @@ Names no model: every part comes in ready.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -22,6 +22,7 @@ from rec_lightning.contracts import (
     Loss,
     OptimizerFactory,
     Ranking,
+    Regularizer,
     SchedulerFactory,
     Stage,
     Tuning,
@@ -47,6 +48,7 @@ class SequenceTask(Crossing):
         scheduler: called with the optimizer and the steps of the whole run.
         tuning: the method that was applied; says the learning rate inside pretrained trunks.
         companion: an objective beside the loss; None for the loss alone.
+        regularizer: an objective in the loss' place; None for the loss itself.
 
     Raises:
         ValueError: the companion does not go with the backbone.
@@ -64,8 +66,9 @@ class SequenceTask(Crossing):
         scheduler: SchedulerFactory,
         tuning: Tuning | None = None,
         companion: Companion | None = None,
+        regularizer: Regularizer | None = None,
     ) -> None:
-        super().__init__(items, backbone, optimizer, scheduler, tuning)
+        super().__init__(items, backbone, optimizer, scheduler, tuning, regularizer)
         if companion is not None and getattr(backbone, "needs_time", False):
             raise ValueError(
                 f"companion={type(companion).__name__} changes histories and knows no times, and "
@@ -97,8 +100,14 @@ class SequenceTask(Crossing):
             _, target, drawn, history = place.split([len(part) for part in asked])
             history = history.view_as(batch.history)
             negatives = replace(negatives, items=drawn.view_as(negatives.items))
-        states = self._asked_states(batch, history, vectors)  # (P, D)
-        loss = self.loss(self.head.queries(states), self.head.keys(vectors), target, negatives)
+
+        def once(vectors: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
+            queries = self.head.queries(self._asked_states(batch, history, vectors))  # (P, D)
+            keys = self.head.keys(vectors)
+            # of all items that the step knows
+            return self.loss(queries, keys, target, negatives), lambda: (queries @ keys[1:].T).softmax(1)
+
+        loss = self._objective(vectors, once)
         if self.companion is not None:
             beside = self.companion(replace(asked_for_all, history=history), vectors, self._after)
             self.log("train/loss_main", loss.detach(), batch_size=len(batch))

@@ -81,6 +81,7 @@ def task(
         optimizer=lambda groups: torch.optim.AdamW(groups, lr=changes.get("lr", 0.01)),
         scheduler=lambda optimizer, steps: warmup(optimizer, steps, share=0.0, then="constant"),
         feedback=changes.get("feedback", True),
+        regularizer=changes.get("regularizer"),
     )
 
 

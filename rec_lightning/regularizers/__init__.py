@@ -1,0 +1,1 @@
+"""Objectives of several passes through the model, in the loss' place."""
