@@ -9,7 +9,9 @@ Relations: ``roc_auc`` and ``errors`` over all; ``activity_slices`` and ``popula
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rec_lightning.contracts import KNOWN, Catalog, Predictions
@@ -39,12 +41,11 @@ class LabelSlices(ByExample):
         self.higher = {
             f"{key}_{name}_{of}": better for of, names in _THIRDS.items() for name in ("cold", "warm", *names)
         }
-        users = torch.tensor(catalog.events[KNOWN].to_numpy().astype("int64"))
-        items = torch.tensor(catalog.popularity)
-        self.users, self.items = nn.Buffer(users, persistent=False), nn.Buffer(items, persistent=False)
+        users, items = catalog.events[KNOWN].to_numpy().astype(np.int64), catalog.popularity
+        self.users, self.items = (nn.Buffer(torch.tensor(x), persistent=False) for x in (users, items))
         # of users each event says once more how many they are, so that it weighs as one event
-        self.activity = nn.Buffer(thirds(users, torch.ones_like(users)), persistent=False)
-        self.popularity = nn.Buffer(thirds(items, items), persistent=False)
+        self.activity = nn.Buffer(torch.tensor(thirds(users, np.ones_like(users))), persistent=False)
+        self.popularity = nn.Buffer(torch.tensor(thirds(items, items)), persistent=False)
 
     def values(self, predictions: Predictions) -> dict[str, Tensor]:
         """Of each slice."""
@@ -66,7 +67,7 @@ class LabelSlices(ByExample):
         return column[rows] if len(column) else torch.zeros_like(rows)
 
 
-def thirds(size: Tensor, weight: Tensor) -> Tensor:
+def thirds(size: NDArray[np.int64], weight: NDArray[np.int64]) -> NDArray[np.int64]:
     """0, 1 or 2: the third of all weight that begins with the sizes below one's own.
 
     Args:
@@ -74,12 +75,11 @@ def thirds(size: Tensor, weight: Tensor) -> Tensor:
         weight: (n,) int64.
 
     Example:
-        >>> thirds(torch.tensor([5, 1, 1, 1]), torch.tensor([5, 1, 1, 1])).tolist()
+        >>> thirds(np.array([5, 1, 1, 1]), np.array([5, 1, 1, 1])).tolist()
         [1, 0, 0, 0]
     """
-    if size.is_meta:  # a rehearsal without data
-        return size
-    unique, place = torch.unique(size, return_inverse=True)
-    mass = torch.zeros_like(unique).scatter_add_(0, place, weight)
-    below = mass.cumsum(0) - mass
-    return (3 * below // mass.sum().clamp(min=1))[place]
+    unique, place = np.unique(size, return_inverse=True)
+    mass = np.zeros(len(unique), np.int64)
+    np.add.at(mass, place, weight)
+    third: NDArray[np.int64] = 3 * (mass.cumsum() - mass) // max(1, int(mass.sum()))
+    return third[place]

@@ -35,7 +35,8 @@ def movable(vectors: Tensor) -> Tensor:
 def reach(vectors: Tensor, size: float) -> Tensor:
     """() the longest move: a share of the mean length of the rows that are not 0."""
     length = vectors.detach().norm(dim=1)
-    return size * length.sum() / (length > 0).sum().clamp(min=1)
+    longest: Tensor = size * length.sum() / (length > 0).sum().clamp(min=1)
+    return longest
 
 
 def slope(loss: Tensor, at: Tensor, name: str) -> Tensor:
@@ -51,9 +52,11 @@ def slope(loss: Tensor, at: Tensor, name: str) -> Tensor:
             "reads them (dot_bias, mlp, din)."
         )
     found = torch.cat([torch.zeros_like(found[:1]), found[1:]]).float()
-    return (found / found.norm(dim=1, keepdim=True).clamp(min=1e-12)).to(at.dtype)
+    unit: Tensor = (found / found.norm(dim=1, keepdim=True).clamp(min=1e-12)).to(at.dtype)
+    return unit
 
 
 def held(move: Tensor, longest: Tensor) -> Tensor:
     """(M, D) the same with no row longer than that."""
-    return move * (longest / move.norm(dim=1, keepdim=True).clamp(min=1e-12)).clamp(max=1.0)
+    inside: Tensor = move * (longest / move.norm(dim=1, keepdim=True).clamp(min=1e-12)).clamp(max=1.0)
+    return inside

@@ -57,7 +57,7 @@ def _p(evidence: Evidence) -> str:
 
 
 def _ends(interval: Interval, unit: str) -> str:
-    return f"{_number(interval.low, '')} to {_number(interval.high, unit)}"
+    return f"{_number(interval.low, unit).removesuffix(unit)} to {_number(interval.high, unit)}"
 
 
 def _number(value: float, unit: str, sign: str = "") -> str:
