@@ -130,8 +130,9 @@ class Batch:
         event: (B,) int64 row of the event in ``Catalog.events``. It and the three below are there in scoring only,
             where ``target`` is (B,) in training too, and a row without any history has one padded item.
         candidate: (B, C) int64 items to score, the event's own first; ``target`` is the first column.
-        label: (B, C) float32 of each candidate.
-        feedback: (B, L) float32 labels of the events of ``history``; NaN where there is none, and at the padding.
+        label: (B, C) float32 of each candidate. Of T tasks (B, C, T), NaN where one has none.
+        feedback: (B, L) float32 labels of the events of ``history``; NaN where there is none, and at the padding. Of T
+            tasks (B, L, T).
         groups: rows of about one length that stand together, in order: their number and their longest. Empty where
             nobody said; never changes a result, only how much padding is computed.
     """
@@ -620,6 +621,64 @@ class Tuning(Protocol):
 
     def merge(self, trunk: nn.Module) -> nn.Module:
         """The trunk with what was learnt folded into plain layers; same outputs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Gates:
+    """How much of each source each task takes.
+
+    Args:
+        rows: names of those who take.
+        columns: names of what is taken from.
+        weight: (rows, columns) mean over the states.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    weight: Tensor
+
+
+class Structure(Protocol):
+    """What lies between the trunk that all tasks share and the head of each; made with the tasks' names."""
+
+    def __call__(self, states: Tensor) -> Tensor:
+        """(B, D) states of the trunk -> (T, B, D), one for each task."""
+        ...
+
+    def own(self, task: int) -> Iterable[nn.Parameter]:
+        """The parameters that reach the loss of this task only."""
+        ...
+
+    def gates(self, states: Tensor) -> Mapping[str, Gates]:
+        """(B, D) -> what is drawn of it, by name; empty for one without gates."""
+        ...
+
+
+class Balancing(Protocol):
+    """How the losses of several tasks become one step; made with the number of tasks.
+
+    One that weighs the gradients of the shared parameters has ``takes_gradients = True`` and is asked ``directions``;
+    one that reads how large they are in the last shared layer has ``takes_norms = True`` and is told in ``observe``.
+    """
+
+    takes_gradients: bool
+    takes_norms: bool
+
+    def __call__(self, losses: Tensor, there: Tensor) -> Tensor:
+        """(T,) losses, (T,) bool whether the step has labels of the task -> what is descended."""
+        ...
+
+    def directions(self, products: Tensor, there: Tensor) -> Tensor:
+        """(T, T) inner products of the tasks' gradients, (T,) bool -> (T,) what each gradient counts."""
+        ...
+
+    def observe(self, losses: Tensor, norms: Tensor, there: Tensor) -> None:
+        """(T,) losses and norms of their gradients at a step, before the next one."""
+        ...
+
+    def end_epoch(self, losses: Tensor) -> None:
+        """(T,) mean losses of an epoch; NaN for a task without labels."""
         ...
 
 

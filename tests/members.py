@@ -19,6 +19,8 @@ from rec_lightning.runtime.options import is_choice
 # small enough for a test, and as a user would say it
 SMALL = {"train": ["width=16", "max_length=8"], "baseline": [], "recommend": [], "fuse": []}
 
+NONE = {("head", "none"), ("loss", "none"), ("metrics", "none"), ("structure", "none"), ("balancing", "none")}
+
 
 def members(group: str, scoring: bool = False) -> list[str]:
     """The choices of ``conf/<group>``: those for tasks that rank, or those for tasks that score labels.
@@ -26,6 +28,8 @@ def members(group: str, scoring: bool = False) -> list[str]:
     Those that go with backbones over prompts alone are in neither.
     """
     files = sorted(file for file in (conf_dir() / group).glob("*.yaml") if is_choice(file.stem))
+    # "none" of these is for a multi-task training, whose objectives have their own, or for one without any
+    files = [file for file in files if (group, file.stem) not in NONE]
     # a part of scoring says the kinds of labels it is for
     return [f.stem for f in files if _says(f, "kinds") == scoring and not _says(f, "per_candidate")]
 

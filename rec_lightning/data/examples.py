@@ -5,7 +5,7 @@ history come along (``feedback``). A row without any history has one padded item
 function of (seed, epoch, position): a killed run goes on in the middle of an epoch exactly.
 
 Relations: ``batches`` makes windows for the next item; ``inputs`` says what comes before an event; ``unseen`` draws
-items that the user has no event with.
+items that the user has no event with; ``joint`` says the labels of several tasks.
 """
 
 from __future__ import annotations
@@ -30,25 +30,39 @@ class Examples:
 
     Args:
         sequences: all events.
-        labels: (E,) float32; NaN for an event without one, which is input only.
+        labels: (E,) float32; NaN for an event without one, which is input only. Or (E, T) of T tasks.
         role: 0 for training, 1 for validation, 2 for test.
         max_length: newest events given to the model.
         last: highest role of an event that may be input.
-        drawn: items drawn beside each event, which the user has no event with; their label is 0.
+        drawn: items drawn beside each event, which the user has no event with; their label is 0. Of T tasks the
+            number each asks for; for one that asks for none what is drawn has no label.
+        every: whether an event without a label is an example too.
+        seen: whether batches say which items are no candidates of a ranking.
     """
 
     def __init__(
-        self, sequences: Sequences, labels: Labels, role: int, max_length: int, last: int, drawn: int = 0
+        self,
+        sequences: Sequences,
+        labels: Labels,
+        role: int,
+        max_length: int,
+        last: int,
+        drawn: int | list[int] = 0,
+        every: bool = False,
+        seen: bool = False,
     ) -> None:
-        self.max_length, self.drawn = max_length, drawn
-        self.event = np.flatnonzero((sequences.role == role) & ~np.isnan(labels))
-        known = Inputs(sequences, self.event, last)
-        self.user, self.begin, self.end, self.items = known.user, known.begin, known.end, known.items
-        self.time = None if sequences.timestamp is None else known.of(sequences.timestamp)
-        self.feedback = known.of(labels)
+        self.max_length, self.drawn, self.seen = max_length, int(np.max(drawn, initial=0)), seen
+        # the label of a drawn candidate: () or (T,)
+        self.beside = np.where(np.asarray(drawn) > 0, 0, np.nan).astype(np.float32)
+        known = ~np.isnan(labels) if labels.ndim == 1 else ~np.isnan(labels).all(1)
+        self.event = np.flatnonzero((sequences.role == role) & (known | every))
+        inputs = Inputs(sequences, self.event, last)
+        self.user, self.begin, self.end, self.items = inputs.user, inputs.begin, inputs.end, inputs.items
+        self.time = None if sequences.timestamp is None else inputs.of(sequences.timestamp)
+        self.feedback = inputs.of(labels)
         self.item, self.label = sequences.items[self.event], labels[self.event]
         self.moment = None if sequences.timestamp is None else sequences.timestamp[self.event]
-        self.unseen = Unseen(sequences, role) if drawn else None
+        self.unseen = Unseen(sequences, role) if self.drawn else None
 
     def __len__(self) -> int:
         return len(self.event)
@@ -66,7 +80,7 @@ class Examples:
         if self.unseen is not None:
             others = self.unseen.draw(user, self.event[rows], self.drawn, key)
             candidate = np.concatenate([candidate, others], 1)
-            label = np.concatenate([label, np.zeros(others.shape, np.float32)], 1)
+            label = np.concatenate([label, np.broadcast_to(self.beside, (*others.shape, *self.beside.shape))], 1)
         columns = {
             "user": user,
             "history": self._at(self.items, real, place, 0),
@@ -79,13 +93,22 @@ class Examples:
         }
         if self.time is not None and self.moment is not None:
             columns |= {"time": self._at(self.time, real, place, 0), "target_time": self.moment[rows]}
+        if self.seen:
+            columns |= self._seen(rows)
         return Batch(**{name: torch.from_numpy(column) for name, column in columns.items()})  # type: ignore[arg-type]
 
     @staticmethod
     def _at(column: NDArray[np.generic], real: NDArray[np.bool_], place: Ints, filling: float) -> NDArray[np.generic]:
         if not len(column):  # nobody has any history
-            return np.full(real.shape, filling, column.dtype)
-        return np.where(real, column[place], np.asarray(filling, column.dtype))
+            return np.full((*real.shape, *column.shape[1:]), filling, column.dtype)
+        kept = real.reshape(*real.shape, *[1] * (column.ndim - 1))
+        return np.where(kept, column[place], np.asarray(filling, column.dtype))
+
+    def _seen(self, rows: Ints) -> dict[str, Ints]:
+        begin, count = self.begin[rows], self.end[rows] - self.begin[rows]
+        offsets = np.concatenate([[0], np.cumsum(count)])
+        flat = np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], count)
+        return {"seen": self.items[flat], "seen_offsets": offsets}
 
 
 class TrainExamples(Stream):

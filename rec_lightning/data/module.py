@@ -32,6 +32,7 @@ from rec_lightning.data.cache import filling, key_of, place_of
 from rec_lightning.data.examples import EvalExamples, Examples, TrainExamples
 from rec_lightning.data.facts import Facts
 from rec_lightning.data.features.add import add_features, named_columns
+from rec_lightning.data.joint import Joint
 from rec_lightning.data.labelled import Labelled
 from rec_lightning.data.preparation.apply import apply_steps
 from rec_lightning.data.prepared import Prepared, open_prepared
@@ -103,7 +104,7 @@ class RecData:
         self.guards, self.features, self.groups = dict(privacy or {}), dict(features or {}), groups
         self._prepared: Prepared | None = None
         self._timed = False
-        self._labelled: Labelled | None = None
+        self._labelled: Labelled | Joint | None = None
 
     def prepare(self) -> None:
         """Reads, filters, numbers and splits, or opens the cache; a second call does nothing.
@@ -246,9 +247,21 @@ class RecData:
             )
         self._labelled = Labelled(label, self.tables, self.sequences, self.catalog)
 
-    def _examples(self, labelled: Labelled, role: int) -> Examples:
+    def label_tasks(self, labels: Mapping[str, Label], ranks: bool) -> None:
+        """From now on batches are examples of several tasks.
+
+        Args:
+            labels: what each task that scores predicts, by the task's name.
+            ranks: whether a task ranks the catalogue, for which every event is an example.
+
+        Raises:
+            ValueError: as ``label_events`` says, with the task's name.
+        """
+        self._labelled = Joint(labels, ranks, self.tables, self.sequences, self.catalog)
+
+    def _examples(self, labelled: Labelled | Joint, role: int) -> Examples:
         last = role if self.inputs == "past" else 0
-        return Examples(self._events(), labelled.labels, role, self.max_length, last, labelled.drawn)
+        return labelled.examples(self._events(), role, self.max_length, last)
 
     def _events(self) -> Sequences:
         return self.sequences if self._timed else replace(self.sequences, timestamp=None)

@@ -20,6 +20,7 @@ from rec_lightning.data.module import RecData
 from rec_lightning.runtime.devices import check_devices, started
 from rec_lightning.runtime.family import check_family
 from rec_lightning.runtime.measures import build_metrics, build_ranking, measures_of, metric_keys
+from rec_lightning.runtime.several import build_several, check_several, several, several_keys
 from rec_lightning.runtime.transfer import start_from
 from rec_lightning.tuning.apply import apply
 
@@ -31,7 +32,7 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
 
     Args:
         config: resolved; groups ``items, backbone, head, loss, metrics, tuning, optimizer, scheduler, task``, with
-            ``companion``, ``ranking`` and ``rerank``, or with ``label``.
+            ``companion``, ``ranking`` and ``rerank``, with ``label``, or with ``structure`` and ``balancing``.
         catalog: the items.
 
     Raises:
@@ -48,7 +49,9 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
     tuning = instantiate(config.tuning)
     apply(tuning, parts)
     own = {"optimizer": instantiate(config.optimizer), "scheduler": instantiate(config.scheduler), "tuning": tuning}
-    if measures_of(config) is None:
+    if several(config):
+        own |= build_several(config, catalog)
+    elif measures_of(config) is None:
         own |= {"metrics": build_metrics(config.metrics, catalog)}
         own |= _of_scoring(config, catalog, backbone) if config.get("label") else _of_sequence(config, catalog)
     task: LightningModule = instantiate(config.task)(**parts, **own, **_regularized(config))
@@ -139,7 +142,7 @@ def rehearse(config: DictConfig, data: RecData) -> None:
     dropped = [group for group in GROUPS if group not in config]
     if dropped:
         raise ValueError(f"a run needs {', '.join(GROUPS)}, and {dropped[0]} was dropped. Set {dropped[0]}=...")
-    check_family(config)
+    (check_several if several(config) else check_family)(config)
     empty = Catalog.empty(data.item_columns, data.user_columns)
     with torch.device("meta"):
         task = build_task(config, empty)
@@ -150,7 +153,8 @@ def rehearse(config: DictConfig, data: RecData) -> None:
             "keeps weights of its own, which bring them back. Set optimizer=adamw, or tuning=lora."
         )
     instantiate(config.scheduler)(optimizer, 10)
-    watched = {f"val/{key}": mode for key, mode in metric_keys(config, empty).items()}
+    keys = (several_keys if several(config) else metric_keys)(config, empty)
+    watched = {f"val/{key}": mode for key, mode in keys.items()}
     if config.monitor not in watched:
         raise ValueError(
             f"monitor must be a metric of validation ({', '.join(watched)}), got {config.monitor!r}. "

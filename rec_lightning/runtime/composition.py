@@ -66,11 +66,11 @@ def _compose(root: str, parsed: list[Override]) -> DictConfig:
     # Hydra does not count a group with a list of choices, but then its name is a key of the root
     several = set(map(str, plain)) & _folders(root, where) - single - {"hydra"}
     groups, values = list[Override](), list[Override]()
-    # a group inside a group (loss/negatives) exists where the choice above it has one
-    for override in sorted((o for o in parsed if o.key_or_group != SEARCH), key=lambda o: "/" in o.key_or_group):
+    # a group inside a group (loss/negatives, head@task.objectives.like.head) exists where the choice above it has one
+    for override in sorted((o for o in parsed if o.key_or_group != SEARCH), key=_inside):
         choices = _choices(root, where, override.key_or_group)
         if choices and not isinstance(override.value(), dict):
-            if "/" in override.key_or_group:
+            if _inside(override):
                 single = _groups(hydra.compose(root, where + _lines(groups), return_hydra_config=True))
             check_choice(override, choices, root, single | several, override.key_or_group in several)
             groups.append(override)
@@ -90,6 +90,10 @@ def _compose(root: str, parsed: list[Override]) -> DictConfig:
             f"{extra} is no part of {root}, so it would have no effect. Parts: {listed(single | several)}."
         )
     return config
+
+
+def _inside(override: Override) -> bool:
+    return "/" in override.key_or_group or override.package is not None
 
 
 def _groups(config: DictConfig) -> set[str]:

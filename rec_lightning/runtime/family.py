@@ -31,23 +31,29 @@ def check_family(config: DictConfig) -> None:
     Raises:
         ValueError: names the part and what to set instead.
     """
-    task = _named(config.task)
+    task = named(config.task)
     scores = "label" in inspect.signature(get_object(config.task["_target_"])).parameters
     label = config.get("label")
+    for group in ("structure", "balancing"):
+        if config.get(group):
+            raise ValueError(f"{group}={named(config[group])} has no effect with task={task}. Set task=multitask.")
+    for group in _GROUPS:
+        if not config[group]:
+            raise ValueError(f"task={task} needs a {group}, got none. Set {group}=... (see --help).")
     if scores and not label:
         raise ValueError(f"task={task} needs a label, got none. Set label=at_least, rating, classes or clicked.")
     if label and not scores:
-        raise ValueError(f"label={_named(label)} has no effect with task={task}. Set task=scoring, or label=none.")
+        raise ValueError(f"label={named(label)} has no effect with task={task}. Set task=scoring, or label=none.")
     if getattr(get_object(config.task["_target_"]), "measures", None) is not None:
         _check_bare(config, task)
         return
     kind = get_object(label["_target_"]).kind if label else None
-    for place, node in _parts(config):
-        _check_part(place, node, task, kind)
+    for place, node in parts_of(config):
+        check_part(place, node, task, kind)
     _check_words(config, kind)
     for group in ("ranking", "rerank", "companion"):
         if scores and config.get(group):
-            raise ValueError(f"{group}={_named(config[group])} has no effect with task={task}. Set {group}=none.")
+            raise ValueError(f"{group}={named(config[group])} has no effect with task={task}. Set {group}=none.")
     if scores and config.get("compare"):
         raise ValueError(
             f"compare lists baselines that rank, and task={task} scores, got {', '.join(config.compare)}. Set "
@@ -58,7 +64,7 @@ def check_family(config: DictConfig) -> None:
         and "regularizer" not in inspect.signature(get_object(config.task["_target_"])).parameters
     ):
         raise ValueError(
-            f"regularizer={_named(config.regularizer)} has no effect with task={task}. Set regularizer=none."
+            f"regularizer={named(config.regularizer)} has no effect with task={task}. Set regularizer=none."
         )
     if not scores and not config.get("ranking"):
         raise ValueError(f"task={task} needs a ranking, got none. Set ranking=topk.")
@@ -67,24 +73,24 @@ def check_family(config: DictConfig) -> None:
 def _check_words(config: DictConfig, kind: str | None) -> None:
     """Backbones that read items as words go with labels, with heads of their own and without vectors of items."""
     reader, head, items = (get_object(config[group]["_target_"]) for group in ("backbone", "head", "items"))
-    reads, backbone = getattr(reader, "per_candidate", False), f"backbone={_named(config.backbone)}"
+    reads, backbone = getattr(reader, "per_candidate", False), f"backbone={named(config.backbone)}"
     if reads and kind not in reader.kinds:
         raise ValueError(f"{backbone} scores labels that are {' or '.join(reader.kinds)}. Set task=prompt.")
     if reads and not getattr(head, "per_candidate", False):
         raise ValueError(
-            f"head={_named(config.head)} reads a state of the history, and {backbone} gives one of each candidate. Set "
+            f"head={named(config.head)} reads a state of the history, and {backbone} gives one of each candidate. Set "
             "head=label_words or classifier."
         )
     if getattr(head, "per_candidate", False) and not reads:
         raise ValueError(
-            f"head={_named(config.head)} reads what a model says of each candidate, and {backbone} reads histories. "
+            f"head={named(config.head)} reads what a model says of each candidate, and {backbone} reads histories. "
             "Set backbone=prompt_lm, or head=mlp."
         )
     if reads and getattr(items, "width", None) != 0:
-        raise ValueError(f"items={_named(config['items'])} has no effect with {backbone}. Set items=none.")
+        raise ValueError(f"items={named(config['items'])} has no effect with {backbone}. Set items=none.")
     if not reads and getattr(items, "width", None) == 0:
         raise ValueError(
-            f"items={_named(config['items'])} has no vectors, which {backbone} reads. Set items=id or text."
+            f"items={named(config['items'])} has no vectors, which {backbone} reads. Set items=id or text."
         )
 
 
@@ -92,32 +98,45 @@ def _check_bare(config: DictConfig, task: str) -> None:
     # a task that neither ranks nor scores; its backbone, head, loss and metrics are never made
     for group in ("rerank", "companion", "compare"):
         if config.get(group):
-            shown = ", ".join(config.compare) if group == "compare" else _named(config[group])
+            shown = ", ".join(config.compare) if group == "compare" else named(config[group])
             none = "[]" if group == "compare" else "none"
             raise ValueError(
                 f"{group}={shown} has no effect with task={task}, which ranks nothing. Set {group}={none}."
             )
 
 
-def _parts(config: DictConfig) -> list[tuple[str, Any]]:
+def parts_of(config: DictConfig) -> list[tuple[str, Any]]:
+    """Head, loss and each metric, with their places."""
     inner = [(f"metrics.{name}", node) for name, node in config.metrics.items() if node is not None]
     return [("head", config.head), ("loss", config.loss), *inner]
 
 
-def _check_part(place: str, node: Any, task: str, kind: str | None) -> None:
+def check_part(place: str, node: Any, task: str, kind: str | None) -> None:
+    """Refuses a head, a loss or a metric of the other family, or for labels of another kind.
+
+    Args:
+        place: of the part, as ``head`` or ``metrics.auc``.
+        node: its configuration.
+        task: how the task is called.
+        kind: of the label; None where a catalogue is ranked.
+
+    Raises:
+        ValueError: names the part and what to set instead.
+    """
     # metrics that other packages bring say nothing
     kinds = getattr(get_object(node["_target_"]), "kinds", None)
-    group = place.split(".")[0]
+    group = next(word for word in place.split(".") if word in _GROUPS)
     advice = (_SEQUENCE if kind is None else _SCORING[kind])[_GROUPS.index(group)]
     if kind is None and kinds is not None:
-        raise ValueError(f"{place}={_named(node)} scores labels, and task={task} has none. Set {group}={advice}.")
+        raise ValueError(f"{place}={named(node)} scores labels, and task={task} has none. Set {group}={advice}.")
     if kind is not None and kinds is None and group != "metrics":
         raise ValueError(
-            f"{place}={_named(node)} ranks a catalogue, and task={task} scores labels. Set {group}={advice}."
+            f"{place}={named(node)} ranks a catalogue, and task={task} scores labels. Set {group}={advice}."
         )
     if kind is not None and (kinds is None or kind not in kinds):
-        raise ValueError(f"{place}={_named(node)} is not for a {kind} label. Set {group}={advice}.")
+        raise ValueError(f"{place}={named(node)} is not for a {kind} label. Set {group}={advice}.")
 
 
-def _named(node: Any) -> str:
+def named(node: Any) -> str:
+    """What a part is called."""
     return str(node["_target_"]).rpartition(".")[2]

@@ -56,6 +56,11 @@ def read_finished(folder: Path, scoring: bool = False) -> Finished:
         )
     config = OmegaConf.load(files[0])
     assert isinstance(config, DictConfig)
+    if OmegaConf.select(config, "task.objectives"):
+        raise ValueError(
+            f"run must be one of task=sequence, and {folder} trained several objectives: what it measured is in "
+            "metrics.json, rankings.parquet and predictions.parquet there. Set another run."
+        )
     if config.get("label") and not scoring:
         raise ValueError(
             f"run must be one that ranks, and {folder} scored labels: what it measured is in metrics.json and "

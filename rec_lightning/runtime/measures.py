@@ -63,16 +63,29 @@ def metric_keys(config: DictConfig, catalog: Catalog) -> dict[str, str]:
     """
     if (own := measures_of(config)) is not None:
         return own
-    metrics = build_metrics(config.metrics, catalog)
+    return keys_of(config.metrics, config.get("label"), config.ranking, catalog)
+
+
+def keys_of(group: DictConfig, label: DictConfig | None, ranks: DictConfig | None, catalog: Catalog) -> dict[str, str]:
+    """The same of one group of metrics.
+
+    Args:
+        group: ``metrics``.
+        label: what is predicted; None where a catalogue is ranked.
+        ranks: ``ranking``, where there is no label.
+        catalog: the items.
+    """
+    metrics = build_metrics(group, catalog)
     collection = MetricCollection(metrics, compute_groups=False)  # type: ignore[arg-type]
-    if config.get("label"):
+    if label:
         for metric in metrics.values():
-            metric.update(_two(instantiate(config.label)))
+            metric.update(_two(instantiate(label, _convert_="all")))
         better = {key: more for metric in metrics.values() for key, more in getattr(metric, "higher", {}).items()}
         return {key: "max" if better[key] else "min" for key in collection.compute() if key in better}
     none = torch.ones(0, dtype=torch.long)
     collection.update(Ranking(none, none.view(0, 1), none.view(0, 1).float(), none, none))
-    prefix = build_ranking(config.ranking, catalog).prefix
+    assert ranks is not None
+    prefix = build_ranking(ranks, catalog).prefix
     return {f"{prefix}{key}": "max" for key in collection.compute()}
 
 

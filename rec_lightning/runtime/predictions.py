@@ -5,6 +5,7 @@ Relations: ``results`` does the same for rankings; ``training`` calls one of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -34,6 +35,25 @@ def write_predictions(place: Path, found: Predictions, sequences: Sequences, cat
         sequences: gives the ids of users.
         catalog: gives the ids of items.
     """
+    _rows(found, sequences, catalog).write_parquet(place)
+
+
+def write_several(place: Path, found: Mapping[str, Predictions], sequences: Sequences, catalog: Catalog) -> None:
+    """The same of several tasks, one after another, with a first column ``task``."""
+    frames = [
+        _rows(part, sequences, catalog).insert_column(0, pl.lit(name).alias("task")) for name, part in found.items()
+    ]
+    if len({frame.schema["prediction"] for frame in frames}) > 1:  # beside classes a number is a list of one
+        frames = [frame.with_columns(_listed(frame)) for frame in frames]
+    pl.concat(frames).write_parquet(place)
+
+
+def _listed(frame: pl.DataFrame) -> pl.Expr:
+    single = frame.schema["prediction"] != pl.List(pl.Float32)
+    return pl.concat_list("prediction") if single else pl.col("prediction")
+
+
+def _rows(found: Predictions, sequences: Sequences, catalog: Catalog) -> pl.DataFrame:
     value = found.value.numpy()
     columns = {
         "event": found.event.numpy(),  # place among the sorted events: rows of two runs meet by it
@@ -42,4 +62,4 @@ def write_predictions(place: Path, found: Predictions, sequences: Sequences, cat
         "label": found.label.numpy(),
         "prediction": value if value.ndim == 1 else pl.Series(value.tolist(), dtype=pl.List(pl.Float32)),
     }
-    pl.DataFrame(columns).write_parquet(place)
+    return pl.DataFrame(columns)

@@ -64,13 +64,14 @@ class ResumePoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Counts, and saves when it is time; never after an epoch's last step, when validation is still to come."""
+        """Counts, and saves when it is time; not within a step, nor after an epoch's last, before its validation."""
         if self.first_step is None:
             self.first_step = time.time() - self.started
         self.steps = trainer.global_step
         self.examples += int((batch.target > 0).sum())
         self.training_seconds += time.monotonic() - self._batch_start
-        if not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+        whole = (batch_idx + 1) % trainer.accumulate_grad_batches == 0  # else gradients would be lost
+        if whole and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
             self._save_if_due(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -26,12 +26,13 @@ from rec_lightning.runtime.history import History
 from rec_lightning.runtime.loaders import Loaders
 from rec_lightning.runtime.manifest import check_data, describe, now, peak_memory_mb
 from rec_lightning.runtime.meeting import check_seen, leave
-from rec_lightning.runtime.predictions import gather_predictions, write_predictions
+from rec_lightning.runtime.predictions import gather_predictions, write_predictions, write_several
 from rec_lightning.runtime.progress import RunProgress
 from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.runtime.resume import ResumePoint
 from rec_lightning.runtime.rundir import RunDir
 from rec_lightning.runtime.schedule_free import OptimizerModes
+from rec_lightning.runtime.several import labels_of, several
 from rec_lightning.runtime.tracking import log_results, open_loggers
 from rec_lightning.tasks.lean import bases, check_bases, check_lean
 from rec_lightning.tasks.processes import everyone, load_whole
@@ -74,6 +75,8 @@ class Training:
         check_data(earlier, self.data.facts)
         if self.config.label:
             self.data.label_events(instantiate(self.config.label, _convert_="all"))
+        elif several(self.config):
+            self.data.label_tasks(*labels_of(self.config))
         seed_everything(self.config.seed, verbose=False)
         self.task = build_task(self.config, self.data.catalog)
         if getattr(self.task, "needs_time", False):
@@ -154,7 +157,9 @@ class Training:
         for measure in (self.trainer.validate, self.trainer.test) if self.config.test else (self.trainer.validate,):
             metrics |= measure(self.task, datamodule=Loaders(self.data), verbose=False)[0]
         ranking = None
-        if self.config.test and self.config.label:
+        if self.config.test and several(self.config):
+            self._write_several()
+        elif self.config.test and self.config.label:
             self._write_predictions()
         elif self.config.test and hasattr(self.task, "rankings"):
             ranking = self._write_ranking()
@@ -185,6 +190,16 @@ class Training:
         self.run_dir.write(
             "predictions.parquet", lambda place: write_predictions(place, found, data.sequences, data.catalog)
         )
+
+    def _write_several(self) -> None:
+        if self.task.rankings:
+            self._write_ranking()
+        parts, data = self.task.predictions, self.data
+        found = {name: gather_predictions(part) for name, part in parts.items()}  # type: ignore[union-attr, operator]
+        if found:
+            self.run_dir.write(
+                "predictions.parquet", lambda place: write_several(place, found, data.sequences, data.catalog)
+            )
 
     def _cost(self) -> dict[str, Any]:
         point = self.point

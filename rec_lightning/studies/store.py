@@ -86,7 +86,7 @@ def flat(config: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
 
     def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping):  # an empty one is a group left out, as in a run of before there was the group
             for key, inner in value.items():
                 walk(f"{prefix}.{key}" if prefix else str(key), inner)
         else:

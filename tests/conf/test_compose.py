@@ -18,6 +18,8 @@ from rec_lightning.studies.reading import load_study
 
 ROOTS = sorted(file.stem for file in conf_dir().glob("*.yaml"))
 STUDIES = sorted((conf_dir().parent / "experiments").glob("*/study.yaml"))
+# groups that only a choice of another group has
+WITHIN = {"objective": "task=multitask +objective@task.objectives.more"}
 EXPERIMENTS = sorted((conf_dir().parent / "experiments").glob("*/config.yaml"))
 
 
@@ -27,6 +29,9 @@ def choices() -> list[tuple[str, str]]:
     for group, files in groups.items():
         outer, _, inner = group.partition("/")
         roots = [root for root in ROOTS if outer in read_root(conf_dir(), root).defaults]
+        if group in WITHIN:
+            cases += [("train", f"{WITHIN[group]}={choice}") for choice in files]
+            continue
         assert roots, f"no root has the group {group}"
         holders = [c for c in groups.get(outer, {}) if inner in read_root(conf_dir() / outer, c).defaults]
         above = f"{outer}={holders[0]} " if inner else ""
@@ -67,7 +72,7 @@ def test_defaults_compose_and_bind(root: str) -> None:
 def test_every_choice_composes_and_binds_and_a_misspelt_key_does_not(root: str, override: str) -> None:
     config = composed(root, *override.split())
     check_signatures(config)
-    group = override.split()[-1].partition("=")[0].replace("/", ".")
+    group = re.sub(r".*@", "", override.split()[-1].partition("=")[0]).replace("/", ".")
     for path, node in list(targets(OmegaConf.select(config, group), group)):
         with open_dict(node):
             node["zzz_no_such_key"] = 1

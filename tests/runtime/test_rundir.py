@@ -30,6 +30,11 @@ def test_the_same_configuration_opens_it_again_wherever_it_lies_and_whoever_list
     RunDir(str(tmp_path), OmegaConf.create(other))
 
 
+def test_a_group_that_is_left_out_is_no_difference_to_a_run_of_before_there_was_one(tmp_path: Path) -> None:
+    start(tmp_path)
+    RunDir(str(tmp_path), OmegaConf.create({**CONFIG, "structure": {}}))
+
+
 def test_a_directory_in_which_no_run_came_to_start_takes_another_configuration(tmp_path: Path) -> None:
     RunDir(str(tmp_path), CONFIG).close()
     RunDir(str(tmp_path), OmegaConf.create({"seed": 2}))

@@ -1,0 +1,1 @@
+"""What lies between the trunk that tasks share and their heads, one structure a file."""

@@ -1,0 +1,74 @@
+"""A short multi-task training under a method of balancing, in one process or as one of two, and where it ended."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+METHODS = ["fixed", "uncertainty", "gradnorm", "upgrad", "nash_mtl"]
+STEPS = 3
+
+
+def train(rank: int, world: int, port: int, folder: str) -> None:
+    """Trains with every method in turn and writes what was seen; as a process of its own."""
+    if world > 1:
+        given = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world, "GROUP_RANK": 0}
+        given |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "none"}
+        os.environ.update({key: str(value) for key, value in given.items()})
+    import torch
+
+    torch.set_num_threads(1)
+    seen = {method: one(method, rank, world) for method in METHODS}
+    Path(folder, f"{world}-{rank}.json").write_text(json.dumps(seen))
+
+
+def one(method: str, rank: int, world: int) -> dict[str, Any]:
+    """Losses of the steps and the newest cosine, and sums of weights at the end."""
+    from lightning import Trainer
+
+    from tests.tasks.joint import Given, T, U, task
+
+    learner = task(balancing=method, cosines_every=1)
+    # the halves have other numbers of labels, and the first rows of one no rating at all
+    halves = [[*range(1, U * T, 4), 0, 2, 4], [*range(3, U * T, 4), *range(6, 40, 2)]]
+    odd = [list(range(0, U * T, 2)), list(range(1, U * T, 2))]
+    steps = [halves, odd, halves]
+    trainer = Trainer(
+        accelerator="cpu",
+        devices=world,
+        strategy="ddp" if world > 1 else "auto",
+        max_epochs=1,
+        accumulate_grad_batches=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    rows = [step[rank] for step in steps] if world > 1 else [[*step[0], *step[1]] for step in steps]
+    trainer.fit(learner, Given(rows))
+    found = {key: float(value) for key, value in trainer.callback_metrics.items()}
+    return {
+        "losses": [found[f"train/{name}/loss_epoch"] for name in learner.names],
+        "cosine": found["train/cosine/next/like"],
+        "weights": [float(p.detach().double().sum()) for p in learner.parameters() if p.requires_grad],
+    }
+
+
+def run(world: int, folder: Path) -> list[dict[str, Any]]:
+    """What each of ``world`` processes saw."""
+    context = multiprocessing.get_context("spawn")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = [context.Process(target=train, args=(rank, world, port, str(folder))) for rank in range(world)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(500)
+        assert process.exitcode == 0, f"a process of {world} ended with {process.exitcode}"
+    return [json.loads((folder / f"{world}-{rank}.json").read_text()) for rank in range(world)]
