@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,17 +15,14 @@ from tests.runtime.test_several import SMALL
 
 pytestmark = pytest.mark.cluster
 ON_SLURM = [
-    "strategy=ddp",
-    "launch=slurm",
-    "launch.nodes=2",
-    "launch.time=10",
-    "'launch.setup=[export MASTER_ADDR=127.0.0.1]'",
+    *"strategy=ddp launch=slurm launch.nodes=2 launch.time=10".split(),
+    'launch.setup=["export MASTER_ADDR=127.0.0.1"]',  # both nodes are this machine
 ]
 PATIENCE = 400.0
 
 
 def line(folder: Path) -> list[str]:
-    return ["train", *SMALL, *(word.strip("'") for word in ON_SLURM), f"run_dir={folder}/run"]
+    return ["train", *SMALL, *ON_SLURM, f"run_dir={folder}/run"]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +83,7 @@ def test_a_killed_process_ends_the_job_and_the_same_line_goes_on(
     killed = cluster.rec(*line(tmp_path))
     said, _ = killed.communicate(timeout=PATIENCE)
     assert killed.returncode == 1
-    assert f"ended with {-signal.SIGKILL}" in said or "FAILED" in said
+    assert "is FAILED" in said
     (tmp_path / "planted").unlink()
     again = cluster.rec(*line(tmp_path))
     said, _ = again.communicate(timeout=PATIENCE)

@@ -213,3 +213,30 @@ def test_refused(case: str) -> None:
     make, text = REFUSED[case]
     with pytest.raises(ValueError, match="^" + re.escape(text) + "$"):
         make()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_targets_of_all_processes_are_those_of_one_batch(shared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    target = torch.randperm(30, generator=generator)[:12] + 1
+    queries, keys = torch.randn(12, 4, generator=generator), torch.randn(31, 4, generator=generator)
+    halves = target.split([7, 5])
+    losses = []
+    for everyone in (False, True):
+        loss = SampledSoftmax(count=12, shared=shared, negatives=InBatch(everyone=everyone))
+        loss.prepare(catalog(np.arange(31)))
+        found = []
+        for rank, part in enumerate(halves if everyone else [target]):
+            first = 7 * rank
+            monkeypatch.setattr(f"{InBatch.__module__}.gathered", lambda own: list(halves))
+            monkeypatch.setattr(f"{InBatch.__module__}.mine", lambda parts, first=first: slice(first, None))
+            negatives = loss.negatives(part)
+            if not shared:  # never a position's own target, and all processes' targets are among them
+                assert (negatives.items != part.unsqueeze(1)).all()
+                assert torch.isin(negatives.items, target).all()
+                assert not torch.isin(negatives.items, part).all() or len(part) == 12
+            mine = queries[first : first + len(part)]
+            found.append(float(loss(mine, keys, part, negatives)) * len(part) / 12)
+        losses.append(sum(found))
+    if shared:  # all twelve, whatever their order
+        assert losses[1] == pytest.approx(losses[0], rel=1e-5)

@@ -39,19 +39,21 @@ def learner(tuning: Tuning, model: str, fresh: int | None = None) -> SequenceTas
     return _task(items, tuning)
 
 
-def id_learner() -> SequenceTask:
+def id_learner(kind: type[SequenceTask] = SequenceTask, head: DotHead | None = None) -> SequenceTask:
     """The same over ids, all of it training."""
     frame = pl.DataFrame({"item": range(ITEMS)})
-    return _task(IdItems(Catalog(frame, np.ones(ITEMS + 1, np.int64)), 16), Full())
+    return _task(IdItems(Catalog(frame, np.ones(ITEMS + 1, np.int64)), 16), Full(), kind, head)
 
 
-def _task(items: ItemEncoder, tuning: Tuning) -> SequenceTask:
+def _task(
+    items: ItemEncoder, tuning: Tuning, kind: type[SequenceTask] = SequenceTask, head: DotHead | None = None
+) -> SequenceTask:
     backbone = SASRec(16, max_length=8, blocks=2, dropout=0.0)
     apply(tuning, {"items": items, "backbone": backbone})
-    return SequenceTask(
+    return kind(
         items=items,
         backbone=backbone,
-        head=DotHead(),
+        head=head or DotHead(),
         loss=FullSoftmax(),
         ranking=TopK(k=5, exclude_seen=False),
         metrics={},

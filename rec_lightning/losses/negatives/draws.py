@@ -1,7 +1,8 @@
 """So many negatives of some kind, for all positions at once or for each: what a loss over negatives holds.
 
 With several processes each draws for its own positions from its own generator, over the whole catalogue; ``in_batch``
-takes the targets of its own process. Every process's loss is a sound estimate by itself, and gradients are averaged.
+takes the targets of its own process, or of all where it is told so. Every process's loss is a sound estimate by
+itself, and gradients are averaged.
 
 Relations: ``uniform``, ``popularity``, ``in_batch`` and ``mixed`` are the kinds.
 """

@@ -13,13 +13,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from rec_lightning.exchange import gathered, mine
+
 # P positions, K negatives, N items
 
 
 class InBatch(nn.Module):
-    """Negatives that are targets elsewhere in the batch; at most as many as it has positions where they are shared."""
+    """Negatives that are targets elsewhere in the batch; at most as many as it has positions where they are shared.
+
+    Args:
+        everyone: takes the targets of all processes, as one process with the whole batch would; else of its own.
+    """
 
     share: Tensor
+
+    def __init__(self, everyone: bool = False) -> None:
+        super().__init__()
+        self.everyone, self._number = everyone, 0
 
     def prepare(self, popularity: Tensor, count: int, shared: bool) -> None:
         """Keeps each item's share of the training part.
@@ -37,15 +47,19 @@ class InBatch(nn.Module):
 
     def draw(self, target: Tensor) -> Tensor:
         """(P,) -> (min(K, P),), each position at most once, or (P, K), of other positions each."""
-        number = len(target)
+        parts = gathered(target) if self.everyone else [target]
+        pool = torch.cat(parts)
+        self._number = number = len(pool)
         if self.shared:
-            return target[torch.randperm(number, device=target.device)[: self.count]]
-        step = torch.randint(1, max(number, 2), (number, self.count), device=target.device)
-        return target[(torch.arange(number, device=target.device).unsqueeze(1) + step) % number]
+            return pool[torch.randperm(number, device=target.device)[: self.count]]
+        first = mine(parts).start if self.everyone else 0
+        place = torch.arange(first, first + len(target), device=target.device).unsqueeze(1)
+        step = torch.randint(1, max(number, 2), (len(target), self.count), device=target.device)
+        return pool[(place + step) % number]
 
     def rate(self, items: Tensor, target: Tensor) -> Tensor:
         """(K,) or (P, K) -> the same."""
-        number = len(target)
+        number = self._number if self.everyone else len(target)
         # shared: K of P positions, of which a position's own is none of the others
         drawn = min(self.count, number) * max(number - 1, 1) / number if self.shared else self.count
         return drawn * self.share[items]

@@ -11,7 +11,9 @@ Relations: ``studies`` start their rows as arrays of jobs; ``requeued`` is what 
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     import submitit
 
 _PAUSE = 2.0  # seconds between two looks at the job
+_TRIES = 5  # looks that may go without an answer
+_ALIVE = "PENDING CONFIGURING RUNNING COMPLETING SUSPENDED REQUEUED REQUEUE_HOLD RESIZING STOPPED SIGNALING".split()
 
 
 class Slurm:
@@ -106,39 +110,47 @@ class Slurm:
             additional_parameters={"requeue": True},
             **self.settings,
         )
-        job = self._running(executor, folder) or self._submit(executor, folder, text)
-        print(f"SLURM job {job.job_id}; log: {folder}/rank-0.log", file=sys.stderr, flush=True)
+        number = _running(folder) or self._submit(executor, folder, text)
+        print(f"SLURM job {number}; log: {folder}/rank-0.log", file=sys.stderr, flush=True)
         if not self.wait:
             return 0
-        while not job.done(force_check=True):
+        while (state := state_of(number)) in _ALIVE:
             time.sleep(_PAUSE)
-        return self._ended(job, folder)
+        return 0 if state == "COMPLETED" else _failed(number, state, folder)
 
-    def _submit(self, executor: submitit.Executor, folder: Path, text: str) -> submitit.Job[int]:
+    def _submit(self, executor: submitit.Executor, folder: Path, text: str) -> str:
         config, told = folder / "config.yaml", folder / "told"
         config.write_text(text, encoding="utf-8")
         for old in folder.glob("told*"):
             old.unlink()
         command = (sys.executable, "-m", "rec_lightning.worker", str(config), str(told))
-        job: submitit.Job[int] = executor.submit(Command(command, str(folder / "rank-{rank}.log"), strict=True))
+        job = executor.submit(Command(command, str(folder / "rank-{rank}.log"), strict=True))
         (folder / "job.json").write_text(json.dumps({"id": job.job_id}) + "\n", encoding="utf-8")
-        return job
+        return str(job.job_id)
 
-    def _running(self, executor: submitit.Executor, folder: Path) -> submitit.Job[int] | None:
-        note = folder / "job.json"
-        if not note.is_file():
-            return None
-        number = json.loads(note.read_text(encoding="utf-8"))["id"]
-        left: submitit.Job[int] = executor.job_class(folder, str(number), tasks=[0])
-        return None if left.done(force_check=True) else left
 
-    def _ended(self, job: submitit.Job[int], folder: Path) -> int:
-        from submitit.core.utils import FailedJobError, UncompletedJobError
+def state_of(number: str) -> str:
+    """What the controller says of a job, in SLURM's words; empty where it knows none."""
+    asked = ["scontrol", "show", "job", "--oneliner", number]
+    for _ in range(_TRIES):
+        said = subprocess.run(asked, capture_output=True, text=True)
+        if found := re.search(r"JobState=(\w+)", said.stdout):
+            return found[1]
+        if "Invalid job id" in said.stderr:
+            break
+        time.sleep(_PAUSE)  # a controller that is busy or starts anew
+    return ""
 
-        try:
-            return int(job.result())
-        except (UncompletedJobError, FailedJobError) as error:
-            told = [file.read_text(encoding="utf-8") for file in sorted(folder.glob("told*"))]
-            message = told[-1] if told else f"error: job {job.job_id} is {job.state}: {str(error).splitlines()[0]}"
-            print(message, file=sys.stderr)
-            return 2 if message.startswith("error:") and told else 1
+
+def _running(folder: Path) -> str | None:
+    note = folder / "job.json"
+    if not note.is_file():
+        return None
+    number = str(json.loads(note.read_text(encoding="utf-8"))["id"])
+    return number if state_of(number) in _ALIVE else None
+
+
+def _failed(number: str, state: str, folder: Path) -> int:
+    told = [file.read_text(encoding="utf-8") for file in sorted(folder.glob("told*"))]
+    print(told[-1] if told else f"error: SLURM job {number} is {state or 'unknown'}. See {folder}.", file=sys.stderr)
+    return 2 if told and told[-1].startswith("error:") else 1

@@ -13,21 +13,20 @@ Relations: ``ddp`` keeps the whole model everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import torch
 from lightning.pytorch.strategies import ModelParallelStrategy, ParallelStrategy
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import nn
 
-from rec_lightning.tasks.processes import load_whole, reshard, whole
+from rec_lightning.runtime.strategies.whole_states import WholeStates
 
 _STEPS = "training_step validation_step test_step on_validation_epoch_start".split()
 
 
-class Fsdp2(ModelParallelStrategy):
+class Fsdp2(WholeStates, ModelParallelStrategy):
     """Lightning's strategy, splitting a task by ``fully_shard``.
 
     Args:
@@ -88,28 +87,6 @@ class Fsdp2(ModelParallelStrategy):
             parameter._post_accumulate_grad_hooks = hooks[name]
         for name in _STEPS:
             register_fsdp_forward_method(task, name)
-
-    def lightning_module_state_dict(self) -> dict[str, Any]:
-        assert self.lightning_module is not None
-        return self.lightning_module.state_dict()
-
-    def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
-        assert self.lightning_module is not None
-        load_whole(self.lightning_module, checkpoint["state_dict"])
-
-    def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        """The state of one process, by parameter's number."""
-        plain = optimizer.state_dict()
-        return plain | {"state": {n: {k: whole(v) for k, v in s.items()} for n, s in plain["state"].items()}}
-
-    def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
-        for optimizer, saved in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            state = {
-                n: {k: reshard(v, parameters[n]) if isinstance(v, Tensor) and v.ndim else v for k, v in s.items()}
-                for n, s in saved["state"].items()
-            }
-            optimizer.load_state_dict(saved | {"state": state})
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
         ParallelStrategy.save_checkpoint(self, checkpoint, filepath, storage_options)

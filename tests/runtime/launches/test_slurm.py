@@ -1,9 +1,10 @@
-"""What SLURM is told, and what a job that failed tells; with stubs of sbatch and sacct in place of a cluster."""
+"""What SLURM is told, and what a job that failed tells; with stubs of its programs in place of a cluster."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ pytest.importorskip("submitit")
 
 
 def with_sbatch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("sbatch", "srun", "sacct"):
+    for name in ("sbatch", "srun"):
         (folder / name).write_text('#!/bin/sh\n[ -f "$1" ] && cat "$1" > "$SUBMITTED"\necho Submitted batch job 7\n')
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
@@ -51,3 +52,55 @@ def test_a_process_that_fails_ends_the_job(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(ChildProcessError, match="process 3 ended with 5"):
         command()
     assert (tmp_path / "rank-3.log").read_text() == "why\n"
+
+
+def says(folder: Path, monkeypatch: pytest.MonkeyPatch, *states: str) -> None:
+    """A controller that says one state after the other, then that it knows no such job."""
+    (folder / "states").write_text("".join(f"JobId=7 JobState={state} Reason=None\n" for state in states))
+    (folder / "scontrol").write_text(
+        f"#!/bin/sh\nhead -n 1 {folder}/states | grep . || {{ echo Invalid job id >&2; exit 1; }}\n"
+        f"sed -i 1d {folder}/states\n"
+    )
+    (folder / "scontrol").chmod(0o755)
+    monkeypatch.setattr("rec_lightning.runtime.launches.slurm._PAUSE", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("states", "told", "code", "message"),
+    [
+        (["PENDING", "RUNNING", "COMPLETED"], None, 0, ""),
+        (["RUNNING", "PENDING", "RUNNING", "FAILED"], "process 1 failed:\nwhy", 1, "process 1 failed:\nwhy"),
+        (["RUNNING", "FAILED"], "error: k must be", 2, "error: k must be"),
+        (["CANCELLED"], None, 1, "error: SLURM job 7 is CANCELLED. See "),
+        ([], None, 1, "error: SLURM job 7 is unknown. See "),
+    ],
+)
+def test_how_a_job_ends(
+    states: list[str], told: str | None, code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    with_sbatch(tmp_path, monkeypatch)
+    says(tmp_path, monkeypatch, *states)
+    launch, folder = Slurm(60), tmp_path / "run/slurm"
+    before = launch._submit
+
+    def submit(*given: Any) -> str:
+        number = before(*given)
+        if told:
+            (folder / "told.000").write_text(told)
+        return number
+
+    monkeypatch.setattr(launch, "_submit", submit)
+    assert launch(lambda text: 0, "seed: 1\n", 1, str(tmp_path / "run")) == code
+    assert message in capsys.readouterr().err
+
+
+def test_a_job_that_still_runs_is_not_submitted_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_sbatch(tmp_path, monkeypatch)
+    launch, line = Slurm(60), (lambda text: 0, "seed: 1\n", 1, str(tmp_path / "run"))
+    says(tmp_path, monkeypatch, "FAILED")
+    assert launch(*line) == 1
+    (tmp_path / "submitted").unlink()
+    says(tmp_path, monkeypatch, "RUNNING", "RUNNING", "COMPLETED")
+    assert launch(*line) == 0
+    assert not (tmp_path / "submitted").exists()
