@@ -6,6 +6,7 @@ Relations: jobs of ``studies`` and the processes of a training (``runtime/launch
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -39,6 +40,8 @@ class Command:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
             code = self._process.wait()
+            if code < 0:
+                log.write(f"ended by {signal.Signals(-code).name}\n".encode())
         if code and self.strict:
             raise ChildProcessError(f"process {os.environ.get('SLURM_PROCID', '0')} ended with {code}")
         return code
@@ -47,7 +50,8 @@ class Command:
         """Called at the time limit and by a preemption: the same command again, which goes on where it was."""
         from submitit.helpers import DelayedSubmission
 
-        if self._process is not None:
+        # one of several processes goes on until the cluster ends them all: the others would take its end for a failure
+        if self._process is not None and not self.strict:
             self._process.kill()
             self._process.wait()
         return DelayedSubmission(Command(self.command, self.log, self.strict))

@@ -85,7 +85,8 @@ def process(work: Callable[[str], int], text: str, told: str) -> None:
         code = 130
     except Exception:  # noqa: BLE001 whatever it is, it is told and ends all
         code = 1
-        _tell(f"process {os.environ.get('RANK')} failed:\n{traceback.format_exc()}", told)
+        number = os.environ.get("RANK") or os.environ.get("SLURM_PROCID")
+        _tell(f"process {number} failed:\n{traceback.format_exc()}", told)
     sys.stdout.flush()
     if code:
         raise SystemExit(code)

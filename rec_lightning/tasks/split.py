@@ -74,7 +74,7 @@ class SplitTask(SequenceTask):
                 "Set items=id, or task=sequence."
             )
         # by what they compute: the whole catalogue, and all of the target on one item
-        if type(loss).__name__ not in _FULL or getattr(loss, "label_smoothing", 0.0):
+        if type(loss).__name__ not in _FULL or getattr(loss, "label_smoothing", False):
             raise ValueError(
                 f"task=split has the full softmax without smoothing, got loss={type(loss).__name__}. "
                 "Set loss=chunked_softmax loss.label_smoothing=0, or task=sequence."

@@ -83,7 +83,8 @@ def test_a_killed_process_ends_the_job_and_the_same_line_goes_on(
     killed = cluster.rec(*line(tmp_path))
     said, _ = killed.communicate(timeout=PATIENCE)
     assert killed.returncode == 1
-    assert "is FAILED" in said
+    assert "error: process 1 of SLURM job" in said
+    assert "ended by SIGKILL" in said
     (tmp_path / "planted").unlink()
     again = cluster.rec(*line(tmp_path))
     said, _ = again.communicate(timeout=PATIENCE)

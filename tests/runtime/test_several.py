@@ -30,13 +30,15 @@ SMALL = [
 
 
 class Planted(Callback):
-    """``kill|fault|pause@RANK@STEP`` in a file beside the run: what happens in one process before a step."""
+    """``kill|die|fault|pause@RANK@STEP`` in a file beside the run: done before a step; it dies once."""
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
         file = Path(trainer.default_root_dir).parent / "planted"
         what, _, place = (file.read_text() if file.exists() else "").partition("@")
         if place == f"{trainer.global_rank}@{trainer.global_step}":
-            if what == "kill":
+            if what == "die":
+                file.unlink()
+            if what in ("kill", "die"):
                 os.kill(os.getpid(), signal.SIGKILL)
             if what == "pause":
                 file.with_name("paused").touch()
@@ -87,3 +89,20 @@ def test_two_processes_leave_a_whole_run(train: Run, tmp_path: Path) -> None:
         json.loads((tmp_path / name / "baselines.json").read_text())["popularity"]["metrics"] for name in ("one", "two")
     ]
     assert beside[0] == beside[1]
+
+
+@pytest.mark.cluster
+def test_torchrun_starts_anew_after_a_kill_and_ends_the_same(train: Run, tmp_path: Path) -> None:
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    on_two = [*SMALL, "strategy=ddp", "trainer.devices=2"]
+    assert train(*on_two, f"run_dir={tmp_path}/whole/run") == 0
+    (tmp_path / "killed/planted").write_text("die@1@9")
+    assert train(*on_two, "launch=torchrun", "launch.restarts=1", f"run_dir={tmp_path}/killed/run") == 0
+    assert not (tmp_path / "killed/planted").exists()
+    states = [
+        torch.load(tmp_path / name / "run/checkpoints/last.ckpt", weights_only=False)["state_dict"]
+        for name in ("whole", "killed")
+    ]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert json.loads((tmp_path / "killed/run/manifest.json").read_text())["sessions"] == 2

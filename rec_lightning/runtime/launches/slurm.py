@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import submitit
 
 _PAUSE = 2.0  # seconds between two looks at the job
+_KILLED = "ended by SIGKILL"
 _TRIES = 5  # looks that may go without an answer
 _ALIVE = "PENDING CONFIGURING RUNNING COMPLETING SUSPENDED REQUEUED REQUEUE_HOLD RESIZING STOPPED SIGNALING".split()
 
@@ -123,6 +124,9 @@ class Slurm:
         config.write_text(text, encoding="utf-8")
         for old in folder.glob("told*"):
             old.unlink()
+        for log in folder.glob("rank-*.log"):
+            with log.open("a", encoding="utf-8") as file:
+                file.write("submitted again\n")
         command = (sys.executable, "-m", "rec_lightning.worker", str(config), str(told))
         job = executor.submit(Command(command, str(folder / "rank-{rank}.log"), strict=True))
         (folder / "job.json").write_text(json.dumps({"id": job.job_id}) + "\n", encoding="utf-8")
@@ -151,6 +155,13 @@ def _running(folder: Path) -> str | None:
 
 
 def _failed(number: str, state: str, folder: Path) -> int:
+    # a process that was killed could not tell, and what the others tell is a consequence
+    for log in sorted(folder.glob("rank-*.log")):
+        if (last := log.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]) == _KILLED:
+            print(
+                f"error: process {log.stem.partition('-')[2]} of SLURM job {number} {last}. See {log}.", file=sys.stderr
+            )
+            return 1
     told = [file.read_text(encoding="utf-8") for file in sorted(folder.glob("told*"))]
     print(told[-1] if told else f"error: SLURM job {number} is {state or 'unknown'}. See {folder}.", file=sys.stderr)
     return 2 if told and told[-1].startswith("error:") else 1

@@ -54,6 +54,27 @@ def test_a_process_that_fails_ends_the_job(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "rank-3.log").read_text() == "why\n"
 
 
+def test_a_killed_process_is_told_before_what_the_others_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_sbatch(tmp_path, monkeypatch)
+    says(tmp_path, monkeypatch, "FAILED")
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    launch, folder = Slurm(60), tmp_path / "run/slurm"
+    before = launch._submit
+
+    def submit(*given: Any) -> str:
+        number = before(*given)
+        with pytest.raises(ChildProcessError, match="process 1 ended with -9"):
+            Command(("sh", "-c", "kill -9 $$"), str(folder / "rank-{rank}.log"), strict=True)()
+        (folder / "rank-0.log").write_text("process 0 failed: connection closed")
+        return number
+
+    monkeypatch.setattr(launch, "_submit", submit)
+    assert launch(lambda text: 0, "seed: 1\n", 1, str(tmp_path / "run")) == 1
+    assert "error: process 1 of SLURM job 7 ended by SIGKILL. See " in capsys.readouterr().err
+
+
 def says(folder: Path, monkeypatch: pytest.MonkeyPatch, *states: str) -> None:
     """A controller that says one state after the other, then that it knows no such job."""
     (folder / "states").write_text("".join(f"JobId=7 JobState={state} Reason=None\n" for state in states))
