@@ -282,6 +282,7 @@ class Source(Protocol):
 
     ``item_columns`` and ``user_columns`` name the columns of the item and the user table before they are read, so
     that a template or a feature that asks for another one is refused in time.
+    One in which every user has one event, so that there is nothing to go on from, says ``histories = False``.
     """
 
     @property

@@ -25,13 +25,14 @@ NONE = {("head", "none"), ("loss", "none"), ("metrics", "none"), ("structure", "
 def members(group: str, scoring: bool = False) -> list[str]:
     """The choices of ``conf/<group>``: those for tasks that rank, or those for tasks that score labels.
 
-    Those that go with backbones over prompts alone are in neither.
+    Those that go with backbones over prompts alone are in neither, nor is a backbone that reads no history.
     """
     files = sorted(file for file in (conf_dir() / group).glob("*.yaml") if is_choice(file.stem))
     # "none" of these is for a multi-task training, whose objectives have their own, or for one without any
     files = [file for file in files if (group, file.stem) not in NONE]
     # a part of scoring says the kinds of labels it is for
-    return [f.stem for f in files if _says(f, "kinds") == scoring and not _says(f, "per_candidate")]
+    others = ("per_candidate", "reads_history")
+    return [f.stem for f in files if _says(f, "kinds") == scoring and not any(_says(f, what) for what in others)]
 
 
 def _says(file: Path, what: str) -> bool:

@@ -40,6 +40,11 @@ from rec_lightning.data.room import make_room, room
 from rec_lightning.data.suppression import Suppression, origin_of
 from rec_lightning.data.tables import fingerprint, sort_events, to_sequences
 
+_NOTHING = (
+    "{}: no user has two training events, so nothing can be trained. Choose other data, another split, or a task that "
+    "scores."
+)
+
 
 class RecData:
     """Batches of one data set.
@@ -172,12 +177,10 @@ class RecData:
                     "events, a share enough of what it is a share of. Choose other data, fewer filters or another "
                     "split."
                 )
-        alone = getattr(self.split, "few", False)  # examples of scoring need no second event of their user
+        # examples of scoring need no second event of their user
+        alone = getattr(self.split, "few", False) or not getattr(self.source, "histories", True)
         if not alone and TrainBatches(sequences, self.max_length, self.batch_size, self.seed).targets == 0:
-            raise ValueError(
-                f"{name}: no user has two training events, so nothing can be trained. Choose other data or "
-                "another split."
-            )
+            raise ValueError(_NOTHING.format(name))
 
     @property
     def item_columns(self) -> tuple[str, ...]:
@@ -271,7 +274,7 @@ class RecData:
         rank, world = _process()
         if self._labelled is not None:
             return TrainExamples(self._examples(self._labelled, 0), self.batch_size, self.seed, rank, world)
-        return TrainBatches(
+        batches = TrainBatches(
             self._events(),
             self.max_length,
             self.batch_size,
@@ -281,6 +284,9 @@ class RecData:
             rank=rank,
             world=world,
         )
+        if not batches.targets:
+            raise ValueError(_NOTHING.format(self.facts.name))
+        return batches
 
     def val_dataloader(self) -> Iterable[Batch]:
         """Validation targets of this process."""

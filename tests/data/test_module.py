@@ -72,7 +72,7 @@ def test_values_out_of_range(options: dict[str, Any], text: str) -> None:
         ([], "given has no interactions, before any filter. Check the file."),
         ([1, 1], "given has no validation events under LeaveOneOut(): leave-one-out needs users with at least"),
         ([2, 2], "given has no validation events under LeaveOneOut()"),
-        ([3, 3], "given: no user has two training events, so nothing can be trained. Choose other data or"),
+        ([3, 3], "given: no user has two training events, so nothing can be trained. Choose other data, "),
     ],
 )
 def test_too_little_is_refused_every_time(lengths: list[int], text: str) -> None:
