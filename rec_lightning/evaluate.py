@@ -2,7 +2,8 @@
 
 The run's own configuration holds for everything else. Its best checkpoint is loaded, a baseline is fitted again; the
 results go to DIR/evaluations/<name>. Targets that the run was trained on are refused unless allow_trained=true.
-A run that scored labels may be measured with other metrics and on its validation (stage=val).
+A run that scored labels may be measured with other metrics, on its validation (stage=val), and under
+attack=0.1, every item vector moved against it by a tenth of their mean length, batch by batch.
 
 file=FILE data=... measures lists that another program made: .csv, .tsv, .parquet or .jsonl with the columns user, item
 and rank or score, or with user and a list items. Its options are those below.
@@ -17,8 +18,8 @@ def run(overrides: list[str]) -> int:
     """Read the run, put it together with what differs, measure, write.
 
     Args:
-        overrides: ``run=DIR``, ``stage``, ``name`` and ``allow_trained``, and options of the groups ``data``,
-            ``ranking``, ``rerank`` and ``metrics``; or ``file=FILE`` and options of ``conf/evaluate.yaml``.
+        overrides: ``run=DIR``, ``stage``, ``name``, ``attack`` and ``allow_trained``, and options of the groups
+            ``data``, ``ranking``, ``rerank`` and ``metrics``; or ``file=FILE`` and options of ``conf/evaluate.yaml``.
 
     Raises:
         Refusal: the input cannot work; nothing was measured.

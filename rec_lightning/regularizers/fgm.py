@@ -34,5 +34,5 @@ class FGM:
         """(M, D) -> ()."""
         vectors = movable(vectors)
         clean, _ = once(vectors)
-        hard, _ = once(vectors + reach(vectors, self.size) * slope(clean, vectors, "fgm"))
+        hard, _ = once(vectors + reach(vectors, self.size) * slope(clean, vectors, "regularizer=fgm"))
         return clean + self.weight * hard

@@ -49,5 +49,5 @@ class FreeLB:
             loss, _ = once(at)
             total = total + loss / self.steps
             if number + 1 < self.steps:
-                move = held(move + self.step * longest * slope(loss, at, "freelb"), longest)
+                move = held(move + self.step * longest * slope(loss, at, "regularizer=freelb"), longest)
         return total

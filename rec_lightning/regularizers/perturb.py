@@ -39,7 +39,7 @@ def reach(vectors: Tensor, size: float) -> Tensor:
     return longest
 
 
-def slope(loss: Tensor, at: Tensor, name: str) -> Tensor:
+def slope(loss: Tensor, at: Tensor, what: str) -> Tensor:
     """(M, D) unit rows along which the loss grows, 0 where it does not change.
 
     Raises:
@@ -48,8 +48,8 @@ def slope(loss: Tensor, at: Tensor, name: str) -> Tensor:
     (found,) = torch.autograd.grad(loss, at, retain_graph=True, allow_unused=True)
     if found is None:
         raise ValueError(
-            f"regularizer={name} moves item vectors, and this head reads none. Set regularizer=none, or a head that "
-            "reads them (dot_bias, mlp, din)."
+            f"{what} moves item vectors, and this head reads none. Leave it out, or take a head that reads them "
+            "(dot_bias, mlp, din)."
         )
     found = torch.cat([torch.zeros_like(found[:1]), found[1:]]).float()
     unit: Tensor = (found / found.norm(dim=1, keepdim=True).clamp(min=1e-12)).to(at.dtype)

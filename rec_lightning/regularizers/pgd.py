@@ -41,5 +41,5 @@ class PGD:
         move = torch.zeros_like(still)
         for _ in range(self.steps):
             at = movable(still + move)  # no gradient goes on into the items
-            move = held(move + self.step * longest * slope(once(at)[0], at, "pgd"), longest)
+            move = held(move + self.step * longest * slope(once(at)[0], at, "regularizer=pgd"), longest)
         return once(vectors)[0] + self.weight * once(vectors + move)[0]

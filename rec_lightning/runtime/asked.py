@@ -22,7 +22,7 @@ from rec_lightning.runtime.composition import compose
 from rec_lightning.runtime.finished import read_finished
 from rec_lightning.runtime.overrides import SEARCH, key_of, parse_overrides
 
-_OWN = {"run": None, "stage": "test", "name": None, "allow_trained": False}
+_OWN = {"run": None, "stage": "test", "name": None, "allow_trained": False, "attack": None}
 _GROUPS = ("data", "ranking", "rerank", "metrics")
 _ROOT = ("seed", "max_length", "top_k", "width")
 
@@ -35,6 +35,7 @@ class Request:
         run: directory of the run.
         stage: ``val`` or ``test``.
         allow_trained: whether targets that were trained on are measured too.
+        attack: by how much of their mean length item vectors are moved against a model that scores; None for not.
         trained: the run's configuration.
         config: the same with what differs; its ``run_dir`` is that of the evaluation.
         manifest: of the run.
@@ -43,6 +44,7 @@ class Request:
     run: Path
     stage: str
     allow_trained: bool
+    attack: float | None
     trained: DictConfig
     config: DictConfig
     manifest: dict[str, Any]
@@ -66,14 +68,17 @@ def read_request(overrides: list[str]) -> Request:
     run = Path(str(own["run"])).expanduser()
     finished = read_finished(run, scoring=True)
     trained, manifest = finished.config, finished.manifest
-    name = own["name"] or _name(str(own["stage"]), others)
+    attack = _attack(own["attack"], trained)
+    name = own["name"] or ",".join(_told(str(own["stage"]), others, attack))
     if not re.fullmatch(r"[\w.,=+-]+", str(name)):
         raise ValueError(f"name must be the name of a folder, got {name!r}. Set name.")
     config = _differing(trained, manifest["verb"], others)
     OmegaConf.update(config, "run_dir", str(run / "evaluations" / str(name)))
-    own_options = {"stage": own["stage"], "allow_trained": own["allow_trained"]}
+    own_options: dict[str, Any] = {"stage": own["stage"], "allow_trained": own["allow_trained"]}
+    if attack is not None:
+        own_options["attack"] = attack
     OmegaConf.update(config, "evaluation", own_options, force_add=True)
-    return Request(run, str(own["stage"]), own["allow_trained"], trained, config, manifest)
+    return Request(run, str(own["stage"]), own["allow_trained"], attack, trained, config, manifest)
 
 
 def _differing(trained: DictConfig, verb: str, others: list[Override]) -> DictConfig:
@@ -127,7 +132,18 @@ def _chooses(trained: DictConfig, override: Override) -> bool:
     return "/" in override.key_or_group or (part and isinstance(override.value(), str))
 
 
-def _name(stage: str, others: list[Override]) -> str:
+def _attack(value: Any, trained: DictConfig) -> float | None:
+    if value is None:
+        return None
+    if not trained.get("label"):
+        raise ValueError(f"attack is for runs that scored labels, and this one ranks, got {value!r}. Leave it out.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ValueError(f"attack must be a positive share of the mean length of item vectors, got {value!r}. Set it.")
+    return float(value)
+
+
+def _told(stage: str, others: list[Override], attack: float | None) -> list[str]:
     told = [str(o.input_line) for o in others if o.key_or_group != SEARCH]
     words = [re.sub(r"[^\w.=+-]+", "-", text).strip("-") for text in sorted(told)]
-    return ",".join([*(words or ["as-trained"]), *([stage] if stage != "test" else [])])
+    words += [] if attack is None else [f"attack={attack:g}"]
+    return [*(words or ["as-trained"]), *([stage] if stage != "test" else [])]

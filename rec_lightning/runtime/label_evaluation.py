@@ -7,11 +7,14 @@ Relations: ``evaluation`` does this for runs that rank; ``asked`` reads what is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import torch
 from hydra.utils import instantiate
 from lightning import LightningModule, Trainer, seed_everything
 from torchmetrics import MetricCollection
 
-from rec_lightning.contracts import Predictions
+from rec_lightning.contracts import Batch, Predictions
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.asked import Request
 from rec_lightning.runtime.build import build_task, rehearse
@@ -88,8 +91,17 @@ class LabelEvaluation:
 
     def _predictions(self) -> Predictions:
         batches = self.data.val_dataloader() if self.request.stage == "val" else self.data.test_dataloader()
+        if self.request.attack is not None:
+            return self._attacked(batches, self.request.attack)
         # one device, whatever the run was trained on: the numbers do not depend on it
         one = {"devices": 1, "num_nodes": 1, "strategy": "auto", "logger": False, "enable_checkpointing": False}
         trainer: Trainer = instantiate(self.request.trained.trainer, callbacks=[], **one)
         trainer.test(self.task, dataloaders=batches, verbose=False)
         return gather_predictions(self.task.predictions)  # type: ignore[arg-type]
+
+    def _attacked(self, batches: Iterable[Batch], size: float) -> Predictions:
+        # by hand: the trainer's test keeps no gradients
+        self.task.eval()
+        with torch.no_grad():
+            self.task.on_test_epoch_start()
+            return gather_predictions([self.task.attacked(batch, size) for batch in batches])  # type: ignore[operator]

@@ -29,6 +29,7 @@ from rec_lightning.contracts import (
     Stage,
     Tuning,
 )
+from rec_lightning.regularizers.perturb import reach, slope
 from rec_lightning.tasks.crossing import Crossing
 from rec_lightning.tasks.feedback import Feedback
 
@@ -135,13 +136,31 @@ class ScoringTask(Crossing):
         self.test_metrics.update(found)
         self.predictions.append(found)
 
-    def predict(self, batch: Batch) -> Predictions:
-        """What the model says of every candidate, after the items were encoded."""
+    def attacked(self, batch: Batch, size: float) -> Predictions:
+        """What it says where every item vector is moved against it by ``size`` of their mean length.
+
+        Raises:
+            ValueError: the head reads no item vectors.
+        """
+        assert batch.label is not None
+        with torch.enable_grad():
+            vectors = self._table[0].detach().clone().requires_grad_()
+            loss = self.loss(self._scores(batch, vectors, self._place(batch)).float(), batch.label)
+            moved = vectors + reach(vectors, size) * slope(loss, vectors, "attack")
+        return self.predict(batch, moved.detach())
+
+    @staticmethod
+    def _place(batch: Batch) -> Tensor:
+        assert batch.candidate is not None
+        return torch.cat([batch.candidate.flatten(), batch.history.flatten()])
+
+    def predict(self, batch: Batch, vectors: Tensor | None = None) -> Predictions:
+        """What the model says of every candidate, after the items were encoded, or with these vectors of all items."""
         assert batch.candidate is not None
         assert batch.label is not None
         assert batch.event is not None
-        place = torch.cat([batch.candidate.flatten(), batch.history.flatten()])
-        value = self.loss.predict(self._scores(batch, self._table[0], place).float())  # (B, C) or (B, C, K)
+        table = self._table[0] if vectors is None else vectors
+        value = self.loss.predict(self._scores(batch, table, self._place(batch)).float())  # (B, C) or (B, C, K)
         if not torch.isfinite(value).all():
             raise ValueError("predictions must be finite, and some are not. Lower optimizer.lr and train anew.")
         several = batch.candidate.shape[1]

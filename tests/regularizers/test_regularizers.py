@@ -128,6 +128,16 @@ def test_an_attack_raises_the_loss_and_training_against_it_withstands_more() -> 
     assert costs["plain"] > 2 * costs["hardened"] > 0
 
 
+def test_an_attack_at_evaluation_is_the_one_of_training() -> None:
+    learner, batch = test_scoring.silent(test_scoring.task()).eval(), test_scoring.batch_of()
+    learner.on_test_epoch_start()
+    clean, moved = learner.predict(batch), learner.attacked(batch, 0.5)
+    losses = [torch.nn.functional.binary_cross_entropy(found.value, found.label).item() for found in (clean, moved)]
+    learner.regularizer = FGM(0.5)
+    assert learner.training_step(batch, 0).item() == pytest.approx(sum(losses), rel=1e-4)
+    assert torch.equal(learner.predict(batch).value, clean.value)  # nothing stays moved
+
+
 @pytest.mark.parametrize(
     ("head", "regularizer", "message"),
     [

@@ -111,6 +111,8 @@ def test_evaluate_gives_the_runs_own_numbers(
     capsys.readouterr()
     assert main(["evaluate", f"run={folder}", "data/split=leave_one_out"]) == 2
     assert "may differ in metrics and data.eval_batch_size, got data/split=leave_one_out" in capsys.readouterr().err
+    assert main(["evaluate", f"run={folder}", "attack=0"]) == 2
+    assert "attack must be a positive share of the mean length of item vectors, got 0" in capsys.readouterr().err
     assert main(["evaluate", f"run={folder}", "metrics=ranking"]) == 2
     assert "is not for a" in capsys.readouterr().err
 
@@ -122,6 +124,10 @@ def test_evaluate_with_other_metrics(
     assert main(["evaluate", f"run={folder}", "metrics.ece.bins=3", "metrics.slices=null", "name=other"]) == 0
     told = json.loads((folder / "evaluations/other/metrics.json").read_text())
     assert "test/auc_cold_users" not in told
+    assert main(["evaluate", f"run={folder}", "attack=0.5"]) == 0
+    attacked = json.loads((folder / "evaluations/attack=0.5/metrics.json").read_text())
+    assert attacked["test/log_loss"] > told["test/log_loss"]
+    assert attacked["test/auc"] < told["test/auc"]
     assert told["test/ece"] != json.loads((folder / "metrics.json").read_text())["test/ece"]
     assert told["test/auc"] == pytest.approx(json.loads((folder / "metrics.json").read_text())["test/auc"], abs=1e-6)
 
