@@ -93,22 +93,25 @@ def _part(
     if _is_meta(part):
         part.pretrained = True
         return "", True
+    _load(run_dir, name, part, kept, tuning)
+    left = [f"skipped {prefix or 'all'} (rows of another catalogue, new here)" for prefix in sorted(skipped)]
+    left += [f"new {', '.join(new)}"] * bool(new)
+    return f"init: {'; '.join([f'{name} loaded {len(kept)} tensors from {run_dir}', *left])}", bool(kept)
+
+
+def _load(run_dir: str, name: str, part: Tunable, kept: Mapping[str, Tensor], tuning: Tuning) -> None:
+    # what was learnt becomes plain weights, all of which may train until the next method says otherwise
+    assert isinstance(part, nn.Module)
     part.load_state_dict(kept, strict=False)
-    for parameter in part.parameters():
-        if parameter.is_floating_point():
-            parameter.requires_grad_(True)
-    if tuning.target in (name, "all"):
-        part.set_trunk(tuning.merge(part.trunk))
-        for parameter in part.trunk.parameters():
-            parameter.requires_grad_(parameter.is_floating_point())
+    trunk = tuning.merge(part.trunk) if tuning.target in (name, "all") else part.trunk
+    for parameter in (*part.parameters(), *trunk.parameters()):
+        parameter.requires_grad_(parameter.is_floating_point())
+    part.set_trunk(trunk)
     if kept:
         part.pretrained = True
         digest = hashlib.sha256(b"".join(kept[key].contiguous().numpy().tobytes() for key in sorted(kept)))
         base = {"name": run_dir} | (getattr(part, "base", None) or {})
         part.base = base | {"init": digest.hexdigest()}  # type: ignore[assignment]
-    left = [f"skipped {prefix or 'all'} (rows of another catalogue, new here)" for prefix in sorted(skipped)]
-    left += [f"new {', '.join(new)}"] * bool(new)
-    return f"init: {'; '.join([f'{name} loaded {len(kept)} tensors from {run_dir}', *left])}", bool(kept)
 
 
 def _as_there(tuning: Tuning, name: str, part: Tunable, run_dir: str) -> dict[str, Tensor]:
