@@ -100,11 +100,14 @@ class Crossing(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """One optimizer over what trains, its rate set at every step."""
-        lr_factor = self.tuning.lr_factor if self.tuning is not None else 1.0
-        optimizer = self.optimizer(parameter_groups(self, self._trunks(), lr_factor))
+        optimizer = self.optimizer(self._groups())
         scale_learning_rates(optimizer)
         scheduler = self.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _groups(self) -> list[dict[str, Any]]:
+        lr_factor = self.tuning.lr_factor if self.tuning is not None else 1.0
+        return parameter_groups(self, self._trunks(), lr_factor)
 
     def _trunks(self) -> Sequence[nn.Module]:
         return [part.trunk for part in (self.items, self.backbone) if part is not None and part.pretrained]

@@ -10,7 +10,7 @@ Relations: ``shares`` is what the processes exchange; ``strategy=vocabulary_para
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -101,6 +101,14 @@ class SplitTask(SequenceTask):
         table.weight._post_accumulate_grad_hooks = hooks
         self.first = mesh.get_local_rank() * -(-len(spread) // mesh.size())
         self._ddp_params_and_buffers_to_ignore = {n for n, p in self.named_parameters() if p is table.weight}
+
+    def _groups(self) -> list[dict[str, Any]]:
+        # the table apart, since optimizers take no group of whole and split tensors together
+        table, groups = self.items.trunk.get_parameter("weight"), []
+        for group in super()._groups():
+            parts = [p for p in group["params"] if p is not table], [p for p in group["params"] if p is table]
+            groups += [group | {"params": part} for part in parts if part]
+        return groups
 
     def share(self) -> Tensor:
         """(n, D) rows of this process, from ``first`` on."""

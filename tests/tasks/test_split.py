@@ -10,7 +10,10 @@ import pytest
 
 from rec_lightning.cli import main
 from rec_lightning.runtime.starting import start
+from rec_lightning.tasks.sequence import SequenceTask
+from rec_lightning.tasks.split import SplitTask
 from tests.tasks.split_pair import STEPS, work
+from tests.tuning.learner import id_learner
 
 Seen = dict[str, Any]
 HEADS = ["dot", "cosine"]
@@ -71,3 +74,14 @@ def test_refused(options: tuple[str, ...], tmp_path: Path, capsys: pytest.Captur
     line = ["train", "data=synthetic", "width=8", "logger=[]", "head=dot", *options, f"run_dir={tmp_path / 'run'}"]
     assert main(line) == 2
     assert REFUSED[options] in capsys.readouterr().err
+
+
+def test_the_table_has_a_group_of_its_own() -> None:
+    # a fused optimizer takes no group of whole and split tensors together
+    task = id_learner(SplitTask)
+    groups = task._groups()
+    assert [p is task.items.embedding.weight for group in groups for p in group["params"]].count(True) == 1
+    (own,) = (group for group in groups if any(p is task.items.embedding.weight for p in group["params"]))
+    assert len(own["params"]) == 1
+    plain = SequenceTask._groups(task)
+    assert {id(p) for g in groups for p in g["params"]} == {id(p) for g in plain for p in g["params"]}
