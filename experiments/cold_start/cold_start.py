@@ -32,6 +32,8 @@ def main(folder: Path) -> None:
     study = load_study(HERE / "study.yaml")
     reference = study.reference
     runs = {row.name: [folder / row.slug / f"seed-{seed}" for seed in row.seeds] for row in study.rows}
+    complete = {name: [run for run in each if (run / "rankings.parquet").is_file()] for name, each in runs.items()}
+    runs = {name: each for name, each in complete.items() if each}
     tables = {name: [_ranks(run) for run in places] for name, places in runs.items()}
     masks = _sides(runs[reference][0], tables[reference][0])
     values = {
@@ -39,7 +41,13 @@ def main(folder: Path) -> None:
     }
     found = {side: _compared(values, mask, reference) for side, mask in masks.items()}
     counts = {side: int(mask.sum()) for side, mask in masks.items()}
-    told = {"metric": METRIC, "reference": reference, "targets": counts, "sides": found}
+    told = {
+        "metric": METRIC,
+        "reference": reference,
+        "targets": counts,
+        "seeds": {n: len(v) for n, v in values.items()},
+        "sides": found,
+    }
     (HERE / "sides.json").write_text(json.dumps(told, indent=1) + "\n")
     (HERE / "sides.md").write_text(_table(found, counts, reference))
 
