@@ -34,7 +34,8 @@ class IdItems(nn.Module):
         self.base = catalogue(catalog)
         self.embedding = nn.Embedding(catalog.size + 1, width, padding_idx=PAD)
         nn.init.normal_(self.embedding.weight, std=std)
-        cold = torch.from_numpy(catalog.popularity == 0).to(self.embedding.weight.device)  # and the padding
+        cold = torch.from_numpy(catalog.popularity == 0).to(self.embedding.weight.device)
+        cold[PAD] = True
         with torch.no_grad():
             self.embedding.weight.masked_fill_(cold.unsqueeze(1), 0.0)
         unknown = int((catalog.popularity[1:] == 0).sum())

@@ -127,7 +127,8 @@ def learnt(learner: ScoringTask, batch: Batch, steps: int = 100) -> dict[str, fl
 @pytest.mark.parametrize("choice", members("head", scoring=True))
 def test_ten_users_are_learnt_by_heart_with_every_head(choice: str) -> None:
     # biases and weights of ids alone cannot tell apart what a user said of one item at two times
-    least = {"bias": 0.75, "linear": 0.75, "constant": 0.49}.get(choice, 0.97)
+    # nor does a tower or a constant read the candidate
+    least = {"bias": 0.75, "linear": 0.75, "constant": 0.49, "tower": 0.6}.get(choice, 0.97)
     assert learnt(task(head=member("head", choice)), batch_of())["auc"] > least
 
 
