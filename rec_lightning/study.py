@@ -145,7 +145,7 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
         ValueError: as ``compose`` says, with the row's name; two rows resolve to the same configuration; or a metric
             that a row would not log.
     """
-    from rec_lightning.studies.aims import check_metric, check_scored
+    from rec_lightning.studies.aims import check_of
     from rec_lightning.studies.attempt import corners
     from rec_lightning.studies.inner import tries
     from rec_lightning.studies.plan import row_overrides
@@ -162,10 +162,7 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
         try:
             config = resolve(row.verb, row_overrides(study, row, overrides, known))
             for metric in study.metrics:
-                if config.get("label"):
-                    check_scored(metric, config["metrics"])
-                else:
-                    check_metric(metric, config.get("top_k", []))
+                check_of(metric, config)
         except ValueError as error:
             raise ValueError(f"row {row.name!r}: {error}") from error
         key = repr((row.verb, row.of, sorted(flat(config).items()), repr(searched.get(row.parent))))

@@ -24,6 +24,17 @@ _ERRORS = ("log_loss", "rmse", "mae")
 RANKED = re.compile(r"(hr|ndcg)@([1-9]\d*)")
 
 
+def split(metric: str) -> tuple[str, str]:
+    """The objective of a multi-task run that it is of, empty for another run, and its own name.
+
+    Example:
+        >>> split("like/auc"), split("auc")
+        (('like', 'auc'), ('', 'auc'))
+    """
+    objective, _, name = metric.rpartition("/")
+    return objective, name
+
+
 def direction(metric: str) -> int:
     """1 where more is better, -1 for an error.
 
@@ -31,12 +42,12 @@ def direction(metric: str) -> int:
         >>> direction("ndcg@10"), direction("rmse")
         (1, -1)
     """
-    return -1 if metric in _ERRORS else 1
+    return -1 if split(metric)[1] in _ERRORS else 1
 
 
 def is_ranked(metric: str) -> bool:
     """Whether it is one of rankings."""
-    return RANKED.fullmatch(metric) is not None
+    return RANKED.fullmatch(split(metric)[1]) is not None
 
 
 def check_metric(metric: str, top_k: Collection[int]) -> None:
@@ -83,3 +94,41 @@ def check_scored(metric: str, metrics: Mapping[str, Any]) -> None:
             f"the metric of a study of labels must be one that its runs measure ({', '.join(known) or 'none'}), got "
             f"{metric!r}. Change metrics; rankings and labels are compared in two studies."
         )
+
+
+def check_of(metric: str, config: Mapping[str, Any]) -> None:
+    """Refuses a metric that a run with this configuration would not log.
+
+    Args:
+        metric: of a study; of a multi-task run behind its objective's name, as ``like/auc``.
+        config: of the run.
+
+    Raises:
+        ValueError: it would not.
+    """
+    (objective, name), part = split(metric), config
+    objectives: Mapping[str, Any] = (config.get("task") or {}).get("objectives") or {}
+    if objectives or objective:
+        if objective not in objectives:
+            known = ", ".join(objectives) or "none"
+            raise ValueError(f"a metric must name an objective of its runs ({known}), got {metric!r}. Change metrics.")
+        part = objectives[objective]
+    if part.get("label"):
+        check_scored(name, part["metrics"])
+    else:
+        check_metric(name, config.get("top_k", []))
+
+
+def objective_of(metrics: Collection[str]) -> str:
+    """The one objective that these metrics are of; empty for runs that have one objective only.
+
+    Raises:
+        ValueError: they are of several.
+    """
+    found = sorted({split(metric)[0] for metric in metrics})
+    if len(found) > 1:
+        raise ValueError(
+            f"the metrics of a study must be of one objective, got {', '.join(metrics)}. Compare the same runs in "
+            "a study for each."
+        )
+    return found[0] if found else ""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rec_lightning.studies.aims import RANKED
+from rec_lightning.studies.aims import RANKED, split
 
 # U users, V distinct values, R resamples
 
@@ -71,7 +71,7 @@ def per_user(metric: str, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
         >>> per_user("hr@2", np.array([1, 2, 3])).tolist()
         [1.0, 1.0, 0.0]
     """
-    match = RANKED.fullmatch(metric)
+    match = RANKED.fullmatch(split(metric)[1])
     if match is None:
         raise ValueError(f"a metric of ranks must be one of hr@K, ndcg@K with K at least 1, got {metric!r}. Change it.")
     return _FAMILIES[match[1]](ranks, int(match[2]))

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from rec_lightning.studies.aims import is_ranked
+from rec_lightning.studies.aims import is_ranked, objective_of
 from rec_lightning.studies.intervals import per_user
 from rec_lightning.studies.manifest import Manifest, read_json, read_manifest
 from rec_lightning.studies.scored import Scores, read_scores
@@ -75,7 +75,9 @@ def read_row(folder: Path, metrics: Sequence[str]) -> Row:
     """
     manifest = read_manifest(folder / "manifest.json")
     logged = {key: float(value) for key, value in read_json(folder / "metrics.json").items() if value is not None}
-    if (folder / "predictions.parquet").is_file():
+    objective = objective_of(metrics)
+    ranked = objective and all(is_ranked(metric) for metric in metrics)
+    if (folder / "predictions.parquet").is_file() and not ranked:
         return _scored(folder, metrics, logged, manifest)
     rankings = _rankings(folder / "rankings.parquet")
     ranks = rankings["rank"].cast(pl.Int64).to_numpy()
@@ -89,7 +91,9 @@ def _scored(folder: Path, metrics: Sequence[str], logged: Mapping[str, float], m
         raise ValueError(f"{folder}: {wrong[0]} needs a run that ranks, and it scored labels. Leave it out.")
     path = folder / "predictions.parquet"
     try:
-        table = pl.read_parquet(path, columns=[*EXAMPLE, "prediction"])
+        objective = objective_of(metrics)
+        table = pl.read_parquet(path, columns=[*EXAMPLE, "prediction", *(["task"] if objective else [])])
+        table = table.filter(task=objective).drop("task") if objective else table
     except pl.exceptions.PolarsError as error:
         raise ValueError(f"{path}: must hold {', '.join(EXAMPLE)} and prediction, got: {error}.") from error
     if table["user"].n_unique() < 2 or table.null_count().pipe(pl.DataFrame.sum_horizontal).item():

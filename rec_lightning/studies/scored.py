@@ -20,6 +20,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from rec_lightning.studies.aims import split
+
 # M examples, U users, R draws
 
 _LEAST = 1e-7  # as in training: float32 has no probability nearer to 1
@@ -57,7 +59,7 @@ class Scores:
 
     def metric(self, metric: str) -> float:
         """Over all examples; NaN where it has no meaning, as an AUC of one class."""
-        return float(self._compute(metric, np.ones((1, self.users), np.int64))[0])
+        return float(self._compute(split(metric)[1], np.ones((1, self.users), np.int64))[0])
 
     def drawn(self, metric: str, resamples: int, seed: int) -> Floats:
         """(R,) the metric over users that were drawn with replacement; equal seeds draw equal users.
@@ -67,6 +69,7 @@ class Scores:
             resamples: R.
             seed: of the draws.
         """
+        metric = split(metric)[1]
         key = (metric, resamples, seed)
         if key not in self._drawn:
             draws = _draws(self.users, resamples, seed)
@@ -78,6 +81,7 @@ class Scores:
 
         Under the null hypothesis a user's shares in two runs may change places, which is what sign flips ask.
         """
+        metric = split(metric)[1]
         if metric not in _BY_USER:
             return None
         sums, sizes = self._parts(metric)
@@ -86,6 +90,7 @@ class Scores:
 
     def by_user(self, metric: str) -> Floats:
         """(U,) values whose mean is the metric and whose spread is that of its linear part."""
+        metric = split(metric)[1]
         if metric == "auc":
             return self._auc_by_user()
         sums, sizes = self._parts(metric)
