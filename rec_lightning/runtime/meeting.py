@@ -58,11 +58,18 @@ def meet(config: DictConfig) -> None:
     cuda = accelerator_of(config) == "cuda"
     if cuda:
         torch.cuda.set_device(place.local_rank())
+    wait = timedelta(seconds=timeout)
+    agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # torchrun keeps the store itself
+    store = dist.TCPStore(address, port, place.world_size(), is_master=rank == 0 and not agent, timeout=wait,
+                          wait_for_workers=False)  # fmt: skip
+    # it outlives a restart, and the addresses of those that died with it
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if cuda else "gloo",
+        store=dist.PrefixStore(f"attempt {attempt}", store),
         rank=rank,
         world_size=place.world_size(),
-        timeout=timedelta(seconds=timeout),
+        timeout=wait,
     )
 
 
