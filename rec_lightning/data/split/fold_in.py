@@ -38,7 +38,7 @@ class FoldIn:
     Example:
         >>> events = pl.DataFrame({"item": range(15)})
         >>> FoldIn(0.34, 0.34, asked=0.4, by="time")(np.array([0, 5, 10, 15]), events).tolist()
-        [3, 3, 3, 2, 2, 0, 0, 0, 0, 0, 3, 3, 3, 1, 1]
+        [0, 0, 0, 0, 0, 3, 3, 3, 2, 2, 3, 3, 3, 1, 1]
     """
 
     validation: float = 0.1
