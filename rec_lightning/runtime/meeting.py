@@ -21,6 +21,7 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig
+from torch._C._distributed_c10d import PrefixStore, TCPStore
 
 from rec_lightning.runtime.devices import accelerator_of, processes_of, started
 from rec_lightning.tasks.processes import everyone, several
@@ -60,13 +61,13 @@ def meet(config: DictConfig) -> None:
         torch.cuda.set_device(place.local_rank())
     wait = timedelta(seconds=timeout)
     agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # torchrun keeps the store itself
-    store = dist.TCPStore(address, port, place.world_size(), is_master=rank == 0 and not agent, timeout=wait,
-                          wait_for_workers=False)  # fmt: skip
+    master = rank == 0 and not agent
+    store = TCPStore(address, port, place.world_size(), master, timeout=wait, wait_for_workers=False)
     # it outlives a restart, and the addresses of those that died with it
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if cuda else "gloo",
-        store=dist.PrefixStore(f"attempt {attempt}", store),
+        store=PrefixStore(f"attempt {attempt}", store),
         rank=rank,
         world_size=place.world_size(),
         timeout=wait,
