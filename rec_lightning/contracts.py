@@ -101,6 +101,7 @@ class Sequences:
         role: (E,) int8; 0 train, 1 validation target, 2 test target, 3 in no part.
         users: (U,) ids of the source.
         timestamp: (E,) int64 seconds since 1970; None where the source tells an order only.
+        label: (E,) float32, NaN for an event without one; None where nothing is scored.
     """
 
     items: NDArray[np.int64]
@@ -108,6 +109,7 @@ class Sequences:
     role: NDArray[np.int8]
     users: pl.Series
     timestamp: NDArray[np.int64] | None = None
+    label: NDArray[np.float32] | None = None
 
 
 @dataclass  # not frozen, since Lightning's plugins for other precisions refuse to go through a frozen one

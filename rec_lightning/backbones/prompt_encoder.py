@@ -79,6 +79,16 @@ class PromptEncoder(nn.Module):
         self.place = nn.Buffer(torch.empty(0), persistent=False)  # says on which device it is
 
     @property
+    def needs_time(self) -> bool:
+        """Whether batches must carry times: solved examples are from before."""
+        return self.prompts.examples.count > 0
+
+    @property
+    def without_times(self) -> str:
+        """What to set where the data have none."""
+        return "set backbone.prompt.examples.count=0"
+
+    @property
     def trunk(self) -> nn.Module:
         """What a fine-tuning method may touch: the model."""
         return self.model

@@ -5,6 +5,11 @@ Recommendation", RecSys 2023, https://arxiv.org/abs/2305.00447. What differs: an
 fine-tuning method and any template; no general instructions are learnt before; the loss is over the label words alone,
 as the score is, and not over the whole vocabulary, so the logits of other words are never computed.
 
+What a model says anyway may be divided out: T. Zhao, E. Wallace, S. Feng, D. Klein and S. Singh, "Calibrate Before Use:
+Improving Few-shot Performance of Language Models", ICML 2021, https://arxiv.org/abs/2102.09690. There the words'
+probabilities are divided by those after an input without content; here the input is the candidate, so it is done for
+each history apart.
+
 The rows of the output layer that belong to the words are kept as they came and never train; where the model ties them
 to its embedding, training the embedding does not move them.
 
@@ -15,6 +20,7 @@ model item vectors in place of words; ``heads/label_words`` turns what it says i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,7 +46,12 @@ class MakesPrompts(Protocol):
     """Makes the prompts of a catalogue for a model."""
 
     def __call__(
-        self, catalog: Catalog, tokenizer: PreTrainedTokenizerBase, words: Sequence[str], longest: int | None
+        self,
+        catalog: Catalog,
+        tokenizer: PreTrainedTokenizerBase,
+        words: Sequence[str],
+        longest: int | None,
+        blank: Sequence[str] = (),
     ) -> Prompts: ...
 
 
@@ -56,6 +67,7 @@ class PromptLM(nn.Module):
         chunk_tokens: tokens read at once; null for what suits the device.
         quantize: keeps its linear layers in 4 bits (``nf4``) or 8 (``int8``); null for full weights.
         share: whether, without gradients, a history is read once for all its candidates; changes no score.
+        blank: texts without content for the candidate's place, whose answers are divided out (see above); () for none.
 
     Raises:
         ValueError: a value out of range, words that are no single tokens, a template that does not fit, a model that
@@ -78,6 +90,7 @@ class PromptLM(nn.Module):
         chunk_tokens: int | None = None,
         quantize: Bits | None = None,
         share: bool = True,
+        blank: Sequence[str] = (),
     ) -> None:
         super().__init__()
         if not 0 <= dropout < 1:
@@ -88,7 +101,7 @@ class PromptLM(nn.Module):
         wanted = word_ids(words, tokenizer, model)
         whole = _loaded(folder, model)
         longest = getattr(whole.config, "max_position_embeddings", None)
-        self.prompts = prompt(catalog=catalog, tokenizer=tokenizer, words=list(words), longest=longest)
+        self.prompts = prompt(catalog=catalog, tokenizer=tokenizer, words=list(words), longest=longest, blank=blank)
         self.base: dict[str, str] | None = identity(model, whole, tokenizer) or None
         self.register_buffer("rows", _rows(whole, wanted, model), persistent=False)  # (W, H)
         trunk: PreTrainedModel = whole.base_model  # type: ignore[assignment]
@@ -97,7 +110,17 @@ class PromptLM(nn.Module):
             self.base = self.base and self.base | {"weights": f"{quantize} of {self.base['weights']}"}
         set_dropout(trunk, dropout)
         self.model: nn.Module = trunk
-        self.chunk_tokens, self.outputs, self.share = chunk_tokens, len(wanted), share
+        self.chunk_tokens, self.outputs, self.share, self.blanks = chunk_tokens, len(wanted), share, len(blank)
+
+    @property
+    def needs_time(self) -> bool:
+        """Whether batches must carry times: solved examples are from before."""
+        return self.prompts.examples.count > 0
+
+    @property
+    def without_times(self) -> str:
+        """What to set where the data have none."""
+        return "set backbone.prompt.examples.count=0"
 
     @property
     def trunk(self) -> nn.Module:
@@ -115,10 +138,16 @@ class PromptLM(nn.Module):
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
         """The logits of the words for each candidate: (B, C, W). Item vectors are not read."""
         assert batch.candidate is not None
-        made = self.prompts(batch)
-        shared = np.repeat(made.shared, batch.candidate.shape[1]).tolist()
-        out: Tensor = (self._last(made.ids, shared) @ self.rows.T).unflatten(0, batch.candidate.shape)
-        return out
+        rows, asked = batch.candidate.shape
+        first = self.prompts.size + 1  # of the texts without content
+        empty = torch.arange(first, first + self.blanks, device=batch.candidate.device).expand(rows, -1)
+        made = self.prompts(replace(batch, candidate=torch.cat([batch.candidate, empty], 1)))
+        shared = np.repeat(made.shared, asked + self.blanks).tolist()
+        out: Tensor = (self._last(made.ids, shared) @ self.rows.T).unflatten(0, (rows, asked + self.blanks))
+        if not self.blanks:
+            return out
+        said = out.log_softmax(-1)  # (B, C + blanks, W)
+        return said[:, :asked] - said[:, asked:].exp().mean(1, keepdim=True).log()
 
     def prompted(self, batch: Batch) -> Prompted:
         """The prompts of a batch, for who counts their tokens."""

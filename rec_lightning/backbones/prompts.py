@@ -6,21 +6,23 @@ items are tokenised once, so a prompt is the tokens of its pieces, which are tho
 tokenizer splits at the pieces' borders (as at lines and before spaces); a prompt that is too long loses its oldest
 events, then its last examples, and what was lost is counted.
 
-Relations: ``prompt_lm`` and ``prompt_encoder`` read them; ``shots`` chooses the examples.
+Relations: ``prompt_lm`` and ``prompt_encoder`` read them; ``shots`` chooses the solved examples in front.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from rec_lightning.backbones.prompt_templates import compiled
 from rec_lightning.backbones.prompt_texts import Ints, Texts
+from rec_lightning.backbones.shots import Shots
 from rec_lightning.contracts import Batch, Catalog
 
 # B rows, C candidates, L length
@@ -41,6 +43,21 @@ class Event(NamedTuple):
     label: float | None
 
 
+class Example(NamedTuple):
+    """What a template sees of a solved example: an event, and the history before it."""
+
+    history: list[Event]
+    item: str
+    word: str
+    label: float | None
+
+
+class MakesShots(Protocol):
+    """Makes what draws the examples of a catalogue."""
+
+    def __call__(self, catalog: Catalog) -> Shots: ...
+
+
 @dataclass(frozen=True)
 class Prompted:
     """The prompts of a batch.
@@ -49,11 +66,13 @@ class Prompted:
         ids: the tokens of each, B * C, candidates of a row beside each other.
         shared: tokens at the beginning that the candidates of a row have in common, B.
         cut: events that a row's prompts lost, B.
+        without: examples that they lost, B.
     """
 
     ids: list[Ints] = field(default_factory=list)
     shared: list[int] = field(default_factory=list)
     cut: list[int] = field(default_factory=list)
+    without: list[int] = field(default_factory=list)
 
 
 class Prompts:
@@ -64,14 +83,16 @@ class Prompts:
         tokenizer: of the model that reads them.
         words: how labels are called, in their order; none to write them as numbers.
         template: of a prompt, over ``history`` (events with ``item``, ``word`` and ``label``, oldest first),
-            ``candidate`` and ``user`` (columns of the user table).
+            ``candidate``, ``user`` (columns of the user table) and ``examples`` (events with a ``history``).
         item: of an item, over the columns of the item table.
         max_tokens: longest prompt.
         longest: what the model takes at most; None for any.
+        examples: draws solved examples; None for none.
+        blank: texts that stand for no item, as the candidates N + 1, ...
 
     Raises:
-        ValueError: a template names what is not there or leaves the candidate out, or ``max_tokens`` is more than the
-            model takes or less than a prompt without history.
+        ValueError: a template names what is not there, or leaves the candidate or wanted examples out; or
+            ``max_tokens`` is more than the model takes or less than a prompt without history.
     """
 
     def __init__(
@@ -83,6 +104,8 @@ class Prompts:
         item: str,
         max_tokens: int = 512,
         longest: int | None = None,
+        examples: MakesShots | None = None,
+        blank: Sequence[str] = (),
     ) -> None:
         if not 1 <= max_tokens <= (longest or max_tokens):
             raise ValueError(
@@ -90,17 +113,25 @@ class Prompts:
                 "Set backbone.prompt.max_tokens."
             )
         people = [column for column in catalog.users.columns if column != "user"]
-        known = {"history": (), "candidate": (), "user": people}
+        known = {"history": (), "candidate": (), "user": people, "examples": ()}
+        self.examples = examples(catalog=catalog) if examples else Shots(catalog)
+        if self.examples.count and "examples" not in template:
+            raise ValueError(
+                f"backbone.prompt.examples.count={self.examples.count} has no effect on a template that names no "
+                "examples. Set it to 0, or write {% for example in examples %} into backbone.prompt.template."
+            )
         self.template = compiled(template, "backbone.prompt.template", known)
         of_item = compiled(item, "backbone.prompt.item", dict.fromkeys(catalog.items.columns, ()))
         self.users, self.words, self.max_tokens = catalog.users, [word.strip() for word in words], max_tokens
-        self.texts = Texts(tokenizer, [of_item.render(row) for row in catalog.items.iter_rows(named=True)])
+        items = [of_item.render(row) for row in catalog.items.iter_rows(named=True)]
+        self.texts = Texts(tokenizer, [*items, *blank])
+        self.size = catalog.size
         self._check(catalog.size)
 
     def _check(self, size: int) -> None:
         # with no user known to a template that asks for one, only the candidate can be looked for
         nobody = dict.fromkeys(self.users.columns)
-        pieces = _split(self.template.render(history=[], candidate=_MARK.format(_CANDIDATE), user=nobody))
+        pieces = self._pieces([], [], nobody)
         if all(isinstance(piece, str) or piece[0] != _CANDIDATE for piece in pieces):
             raise ValueError(
                 "backbone.prompt.template must name the candidate, and a prompt without history does not. "
@@ -125,14 +156,31 @@ class Prompts:
         for row, items in enumerate(history):
             labels = [None] * len(items) if batch.feedback is None else batch.feedback[row].tolist()
             events = [self._event(item, label) for item, label in zip(items, labels, strict=True) if item]
-            self._add(made, events, candidate[row], self._person(user[row]))
+            self._add(made, events, self._shots(batch, row), candidate[row], self._person(user[row]))
         return made
 
-    def _add(self, made: Prompted, events: list[Event], candidates: list[int], person: dict[str, object]) -> None:
-        room = self.max_tokens - max(
-            max(len(self.texts.item(i, spaced)) for spaced in (True, False)) for i in candidates
-        )
-        pieces, lost = self._fitting(events, person, room)
+    def _shots(self, batch: Batch, row: int) -> list[Example]:
+        if not self.examples.count:
+            return []
+        assert batch.event is not None
+        assert batch.target_time is not None
+        found = self.examples.before(int(batch.event[row]), int(batch.target_time[row]))
+        return [
+            Example([self._event(*known) for known in zip(shot.items, shot.labels, strict=True)],
+                    *self._event(shot.item, shot.label))
+            for shot in found
+        ]  # fmt: skip
+
+    def _add(
+        self,
+        made: Prompted,
+        events: list[Event],
+        examples: list[Example],
+        candidates: list[int],
+        person: dict[str, object],
+    ) -> None:
+        sizes = [len(self.texts.item(i, spaced)) for i in candidates for spaced in (True, False)]
+        pieces, lost, without = self._fitting(events, examples, person, self.max_tokens - max(sizes))
         first = next(at for at, piece in enumerate(pieces) if not isinstance(piece, str) and piece[0] == _CANDIDATE)
         before = np.concatenate([self.texts.head, *map(self._ids, pieces[:first])])
         for candidate in candidates:
@@ -140,25 +188,33 @@ class Prompts:
             made.ids.append(np.concatenate([before, *after, self.texts.tail]))
         made.shared.append(len(before))
         made.cut.append(lost)
+        made.without.append(without)
 
-    def _fitting(self, events: list[Event], person: dict[str, object], room: int) -> tuple[list[Piece], int]:
-        # the newest events that fit, found by halving: each more makes a prompt longer
-        few, many, pieces = 0, len(events), self._pieces(events, person)
-        if self._length(pieces) <= room:
-            return pieces, 0
-        while many - few > 1:
-            half = (few + many) // 2
-            few, many = (half, many) if self._length(self._pieces(events[-half:], person)) <= room else (few, half)
-        pieces = self._pieces(events[-few:] if few else [], person)
+    def _fitting(
+        self, events: list[Event], examples: list[Example], person: dict[str, object], room: int
+    ) -> tuple[list[Piece], int, int]:
+        def of(newest: int, first: int) -> list[Piece]:
+            return self._pieces(events[len(events) - newest :], examples[:first], person)
+
+        # the newest events that fit, found by halving, since each more makes a prompt longer; then the first examples
+        most, shown = len(events), len(examples)
+        left, pieces = most, of(most, shown)
+        if self._length(pieces) > room:
+            left = bisect_right(range(most), room, key=lambda n: self._length(of(n + 1, shown)))
+            pieces = of(left, shown)
+        while self._length(pieces) > room and shown:
+            shown -= 1
+            pieces = of(left, shown)
         if self._length(pieces) > room:
             raise ValueError(
                 f"a prompt without any history has {self._length(pieces) + self.max_tokens - room} tokens, and "
                 f"backbone.prompt.max_tokens is {self.max_tokens}. Raise it, or shorten backbone.prompt.template."
             )
-        return pieces, len(events) - few
+        return pieces, most - left, len(examples) - shown
 
-    def _pieces(self, events: list[Event], person: dict[str, object]) -> list[Piece]:
-        return _split(self.template.render(history=events, candidate=_MARK.format(_CANDIDATE), user=person))
+    def _pieces(self, events: list[Event], examples: list[Example], person: dict[str, object]) -> list[Piece]:
+        shown = {"history": events, "examples": examples, "user": person, "candidate": _MARK.format(_CANDIDATE)}
+        return _split(self.template.render(shown))
 
     def _length(self, pieces: list[Piece]) -> int:
         # without the candidate

@@ -57,7 +57,8 @@ class Labelled:
         self.drawn: int = getattr(label, "drawn", 0)
         self.labels: NDArray[np.float32] = label(events)  # (E,)
         check_labels(label, self.drawn, self.labels, np.asarray(sequences.role), tables.name)
-        self.catalog = replace(catalog, events=context_of(events, [label.column], sequences))
+        known = replace(sequences, label=self.labels)
+        self.catalog = replace(catalog, events=context_of(events, [label.column], sequences), sequences=known)
 
     def examples(self, sequences: Sequences, role: int, max_length: int, last: int) -> Examples:
         """The examples of a role, as ``Examples`` says."""

@@ -42,10 +42,11 @@ def token_budget(task: LightningModule, data: RecData) -> dict[str, dict[str, fl
 
 
 def _counted(backbone: Any, batches: Iterable[Batch], rows: int) -> dict[str, float]:
-    looked, length, cut = 0, list[int](), list[int]()
+    looked, length, cut, without = 0, list[int](), list[int](), 0
     for batch in batches:
         made = backbone.prompted(batch)
         looked, length, cut = looked + len(batch), length + [len(ids) for ids in made.ids], cut + made.cut
+        without += sum(lost > 0 for lost in made.without)
         if looked >= LOOK:
             break
     mean, each = sum(length) / len(length), len(length) / looked
@@ -57,6 +58,7 @@ def _counted(backbone: Any, batches: Iterable[Batch], rows: int) -> dict[str, fl
         "tokens": round(rows * each * mean),
         "share_cut": sum(lost > 0 for lost in cut) / looked,
         "events_cut": sum(cut) / max(1, sum(lost > 0 for lost in cut)),
+        "share_without": without / looked,
     }
 
 
@@ -65,7 +67,7 @@ def told(budget: dict[str, dict[str, float]]) -> list[str]:
 
     Example:
         >>> found = {"prompts": 9, "looked_at": 3, "mean": 7.5, "longest": 9, "tokens": 68}
-        >>> told({"test": found | {"share_cut": 0.5, "events_cut": 2.0}})
+        >>> told({"test": found | {"share_cut": 0.5, "events_cut": 2.0, "share_without": 0}})
         ['test: about 68 tokens in 9 prompts, 7.5 each, the longest 9; 50 % lost their oldest events, 2.0 each']
     """
     return [f"{part}: {_told(found)}" for part, found in budget.items()]
@@ -76,6 +78,8 @@ def _told(found: dict[str, float]) -> str:
     cut = "none was cut"
     if found["share_cut"]:
         cut = f"{100 * found['share_cut']:.0f} % lost their oldest events, {found['events_cut']:.1f} each"
+    if found["share_without"]:
+        cut += f", {100 * found['share_without']:.0f} % solved examples too"
     return (
         f"{about}{found['tokens']:,} tokens in {found['prompts']:,} prompts, {found['mean']:.1f} each, "
         f"the longest {found['longest']}; {cut}"

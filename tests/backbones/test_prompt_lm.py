@@ -154,6 +154,19 @@ def test_every_tuning_that_suits_a_causal_model_trains_it(choice: str, made: Mak
     assert torch.allclose(model.states(many(), NOTHING), merged, atol=1e-4)
 
 
+def test_what_a_model_says_anyway_is_divided_out(made: Make) -> None:
+    batch, plain = many(), made()
+    with torch.no_grad():
+        said = plain.states(batch, NOTHING).log_softmax(-1)
+        # a text that equals a film's: asked about it, the model says as much as without content
+        one, two = (made(blank=blank).states(batch, NOTHING) for blank in (["alpha"], ["alpha", "alpha beta gamma"]))
+        asked = [replace(batch, candidate=torch.full((5, 1), item)) for item in (1, 3)]
+        empty = torch.stack([plain.states(b, NOTHING).softmax(-1) for b in asked]).mean(0)  # (5, 1, 2)
+        assert torch.allclose(two, said - empty.log(), atol=1e-5)
+        assert torch.allclose(made(blank=["alpha"]).states(asked[0], NOTHING), torch.zeros(5, 1, 2), atol=1e-5)
+    assert not torch.allclose(one, two, atol=1e-3)
+
+
 def test_tokens_that_were_cut_are_counted(made: Make) -> None:
     prompt = partial(Prompts, template=LINES, item="{{ title }}", max_tokens=12)
     assert sum(made(prompt=prompt).prompted(many()).cut) > 0
