@@ -2,7 +2,7 @@
 # make test    sets up .venv and runs every check and every test
 # make check   format, lint, types, doors, spelling, the README's result tables
 # make tables  writes the README's result tables from experiments/*/results.json
-# make bench   start-up, data, losses, tuning, ranking, metrics; beside peers where REC_PEER_VENVS and REC_PEER_SCRIPTS name them
+# make bench   start-up, data, losses, tuning, ranking, metrics, prompts; beside peers where REC_PEER_VENVS and REC_PEER_SCRIPTS name them
 # another interpreter: make PYTHON=python3.12 ...
 
 PYTHON ?= python3
@@ -40,6 +40,7 @@ bench: .venv/.installed
 	$(BIN)/python tests/benchmarks/bench_ranking.py
 	$(BIN)/python tests/benchmarks/bench_rerank.py
 	$(BIN)/python tests/benchmarks/bench_metrics.py
+	$(BIN)/python tests/benchmarks/bench_prompts.py
 	$(BIN)/python tests/benchmarks/bench_peers.py
 
 # torch first: the rest then settles on the build that is there
