@@ -517,7 +517,8 @@ class Loss(Protocol):
 class ScoringHead(Protocol):
     """A state, its history and candidates become scores.
 
-    One for a backbone that reads the candidates says ``per_candidate = True``.
+    One for a backbone that reads the candidates says ``per_candidate = True``, one that looks at no vector of an item
+    ``reads_vectors = False``.
     """
 
     kinds: tuple[Kind, ...]  # of labels it works with
@@ -590,7 +591,7 @@ Pass = Callable[[Tensor], tuple[Tensor, Callable[[], Tensor]]]
 
 
 class Regularizer(Protocol):
-    """An objective of several passes, in the loss' place."""
+    """An objective of several passes, in the loss' place. One that moves the vectors says ``moves_vectors = True``."""
 
     def __call__(self, vectors: Tensor, once: Pass) -> Tensor:
         """(M, D) item vectors of a training step, and a pass -> (). No gradient is added up inside."""

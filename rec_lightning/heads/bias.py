@@ -25,6 +25,7 @@ class Bias(nn.Module):
     """
 
     kinds: tuple[Kind, ...] = ("binary", "number")
+    reads_vectors = False
 
     def __init__(self, catalog: Catalog, outputs: int) -> None:
         super().__init__()

@@ -22,6 +22,7 @@ class Constant(nn.Module):
     """
 
     kinds: tuple[Kind, ...] = ("binary", "number", "classes")
+    reads_vectors = False
 
     def __init__(self, catalog: Catalog, outputs: int) -> None:
         super().__init__()

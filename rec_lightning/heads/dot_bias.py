@@ -34,6 +34,7 @@ class DotBias(Bias):
     """
 
     kinds: tuple[Kind, ...] = ("binary", "number")
+    reads_vectors = True
 
     def __init__(self, catalog: Catalog, outputs: int, width: int, user_ids: bool = True, dropout: float = 0.0) -> None:
         super().__init__(catalog, outputs)

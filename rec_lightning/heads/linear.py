@@ -24,6 +24,7 @@ class Linear(nn.Module):
     """
 
     kinds: tuple[Kind, ...] = ("binary", "number", "classes")
+    reads_vectors = False
 
     def __init__(self, catalog: Catalog, outputs: int, fields: MakesFields) -> None:
         super().__init__()

@@ -26,6 +26,8 @@ class FGM:
         ValueError: a value out of range.
     """
 
+    moves_vectors = True
+
     def __init__(self, size: float = 0.1, weight: float = 1.0) -> None:
         check_size(size, weight)
         self.size, self.weight = size, weight

@@ -30,6 +30,8 @@ class FreeLB:
         ValueError: a value out of range.
     """
 
+    moves_vectors = True
+
     def __init__(self, size: float = 0.1, steps: int = 2, step: float = 1.0, start: float = 1.0) -> None:
         check_size(size, steps=steps)
         if not step > 0 or not 0 <= start <= 1:

@@ -29,6 +29,8 @@ class PGD:
         ValueError: a value out of range.
     """
 
+    moves_vectors = True
+
     def __init__(self, size: float = 0.1, weight: float = 1.0, steps: int = 3, step: float = 0.5) -> None:
         check_size(size, weight, steps)
         if not step > 0:

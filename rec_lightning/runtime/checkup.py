@@ -86,7 +86,9 @@ def packages() -> Iterator[Finding]:
     if pins.is_file():
         lines = (line.partition("#")[0].strip() for line in pins.read_text(encoding="utf-8").splitlines())
         tested = dict(line.split("==", 1) for line in lines if "==" in line)
-        other = [f"{n} {v} (tested: {tested[n]})" for n in tested if (v := _version(n)) not in (None, tested[n])]
+        here = {name: _version(name) for name in tested}
+        # 2.13.0+cpu is another build of 2.13.0
+        other = [f"{n} {v} (tested: {tested[n]})" for n, v in here.items() if v and v.partition("+")[0] != tested[n]]
         told = ", ".join(other[:5]) + (f" and {len(other) - 5} more" if len(other) > 5 else "")
         yield Finding("versions", "note" if other else "good", told or "those tested together", fix if other else "")
 

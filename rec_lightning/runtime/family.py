@@ -66,8 +66,22 @@ def check_family(config: DictConfig) -> None:
         raise ValueError(
             f"regularizer={named(config.regularizer)} has no effect with task={task}. Set regularizer=none."
         )
+    _check_moved(config)
     if not scores and not config.get("ranking"):
         raise ValueError(f"task={task} needs a ranking, got none. Set ranking=topk.")
+
+
+def _check_moved(config: DictConfig) -> None:
+    """Whoever moves item vectors needs a head that reads them."""
+    if not config.get("regularizer"):
+        return
+    mover, head = get_object(config.regularizer["_target_"]), get_object(config.head["_target_"])
+    blind = not getattr(head, "reads_vectors", True) or getattr(head, "per_candidate", False)
+    if getattr(mover, "moves_vectors", False) and blind:
+        raise ValueError(
+            f"regularizer={named(config.regularizer)} moves item vectors, and head={named(config.head)} reads none. "
+            "Set regularizer=none, or a head that reads them (dot_bias, mlp, din)."
+        )
 
 
 def _check_words(config: DictConfig, kind: str | None) -> None:

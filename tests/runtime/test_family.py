@@ -33,6 +33,8 @@ CASES = {
     "task=scoring head=label_words": "head=LabelWords reads what a model says of each candidate, and backbone=SASRec",
     "task=prompt items=id": "items=IdItems has no effect with backbone=PromptLM. Set items=none.",
     "items=none": "items=NoItems has no vectors, which backbone=SASRec reads. Set items=id or text.",
+    "task=scoring regularizer=fgm head=bias": "regularizer=FGM moves item vectors, and head=Bias reads none. Set reg",
+    "task=prompt regularizer=pgd": "regularizer=PGD moves item vectors, and head=LabelWords reads none.",
     "ranking=none": "task=SequenceTask needs a ranking, got none. Set ranking=topk.",
 }
 
