@@ -21,10 +21,12 @@ def metric_label(metric: str) -> str:
     """A metric's key as people write it.
 
     Example:
-        >>> metric_label("ndcg@10"), metric_label("log_loss")
-        ('NDCG@10', 'log loss')
+        >>> metric_label("ndcg@10"), metric_label("log_loss"), metric_label("like/auc")
+        ('NDCG@10', 'log loss', 'like: AUC')
     """
-    return metric.replace("_", " ") if metric in _WORDS else metric.upper()
+    objective, _, name = metric.rpartition("/")
+    label = name.replace("_", " ") if name in _WORDS else name.upper()
+    return f"{objective.replace('_', ' ')}: {label}" if objective else label
 
 
 def score(interval: Interval) -> str:
