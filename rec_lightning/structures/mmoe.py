@@ -46,7 +46,7 @@ class MMoE(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """(B, D) -> (T, B, D)."""
-        return torch.einsum("tbe,ebd->tbd", self.mix(states), self.experts(states))
+        return torch.einsum("tbx,xbd->tbd", self.mix(states), self.experts(states))
 
     def own(self, task: int) -> Iterable[nn.Parameter]:
         """Its gate."""

@@ -25,7 +25,7 @@ def test_lists_have_commas_and_missing_values_are_nothing() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("{{ candidat }}", "names 'candidat', which is not there. Known: history, candidate, user."),
+        ("{{ kandidate }}", "names 'kandidate', which is not there. Known: history, candidate, user."),
         ("{{ user.height }}", "names user.height, which is not there. Known: user.age, user.gender."),
         ("{{ user['height'] }}", "names user.height, which is not there."),
         ("{% for e in history %}{{ e.title }}{% endfor %}", "names e.title, which is not there. Known: e.item, e.word"),
