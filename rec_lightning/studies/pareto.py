@@ -1,5 +1,7 @@
 """Quality against cost: the primary metric over trainable parameters, time and memory, one dot a row.
 
+Time is that of the processor, which other work on the machine disturbs least.
+
 A row is on the front when no other is at least as good at no more cost, and better in one of the two; the front is
 joined by a line and its rows are named.
 
@@ -11,15 +13,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rec_lightning.studies.aims import direction, is_ranked
+from rec_lightning.studies.aims import direction
 from rec_lightning.studies.drawing import BLUE, INK, MUTED, PALE, bare, figure_of
 from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.formats import metric_label
-from rec_lightning.studies.wording import peak, wall
+from rec_lightning.studies.wording import cpu, peak
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+_NAMED = 16  # rows at most whose dots all have a name
 
 
 def front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
@@ -37,7 +42,7 @@ def front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
 
 
 def pareto_figure(comparison: Comparison) -> Figure | None:
-    """Draws three panels side by side.
+    """Draws three panels side by side, whose metric does not begin at 0.
 
     Args:
         comparison: the study's outcome.
@@ -52,7 +57,7 @@ def pareto_figure(comparison: Comparison) -> Figure | None:
     figure.subplots_adjust(left=0.06, right=0.98, top=0.88, bottom=0.16, wspace=0.12)
     costs = (
         ("trainable parameters + 1", [1.0 + line.row.manifest.trainable for line in lines], "log"),
-        ("seconds a run", [wall(line) for line in lines], "log"),
+        ("processor seconds a run", [cpu(line) for line in lines], "log"),
         ("peak memory, MB", [peak(line) for line in lines], "linear"),
     )
     for panel, (label, cost, scale) in zip(panels, costs, strict=True):
@@ -74,12 +79,11 @@ def _panel(panel: Axes, lines: Sequence[Line], costs: Sequence[float], metric: s
     for n, line in enumerate(lines):
         colour = BLUE if n in best else MUTED
         panel.plot([costs[n]], [scores[n]], "o", color=colour, markersize=6)
-        if n in best:
-            side = (-5, "right") if n == best[-1] and len(best) > 1 else (5, "left")
+        if n in best or len(lines) <= _NAMED:
+            right = costs[n] > sorted(costs)[len(costs) // 2]  # so that no name leaves the picture
             panel.annotate(
-                line.spec.name, (costs[n], scores[n]), (side[0], 5),
-                textcoords="offset points", ha=side[1], fontsize=7.5, color=INK,
+                line.spec.name, (costs[n], scores[n]), (-5 if right else 5, 4), textcoords="offset points",
+                ha="right" if right else "left", fontsize=7, color=INK if n in best else MUTED,
             )  # fmt: skip
     panel.margins(x=0.18, y=0.15)
-    if is_ranked(metric):
-        panel.set_ylim(bottom=0)
+    panel.minorticks_off()

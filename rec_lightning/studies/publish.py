@@ -22,6 +22,7 @@ from rec_lightning.studies.figure import comparison_figure
 from rec_lightning.studies.findings import findings
 from rec_lightning.studies.latex import latex_table
 from rec_lightning.studies.markdown import markdown_table
+from rec_lightning.studies.pareto import pareto_figure
 from rec_lightning.studies.reliability import reliability_figure
 from rec_lightning.studies.report import report_page
 from rec_lightning.studies.sheet import csv_table
@@ -42,8 +43,9 @@ def publish(comparison: Comparison, folder: Path) -> Path:
     (folder / "results.json").write_text(content + "\n", encoding="utf-8")
     if comparison.lines:
         write_figure(comparison_figure(comparison), folder / "comparison")
-    if (reliability := reliability_figure(comparison)) is not None:
-        write_figure(reliability, folder / "reliability")
+    for name, draw in (("pareto", pareto_figure), ("reliability", reliability_figure)):
+        if (figure := draw(comparison)) is not None:
+            write_figure(figure, folder / name)
     (folder / "table.md").write_text(markdown_table(comparison), encoding="utf-8")
     (folder / "table.tex").write_text(latex_table(comparison), encoding="utf-8")
     if (parts := ablation(comparison)) is not None:
@@ -71,7 +73,7 @@ def publish_beside(folder: Path, place: Path, hidden: Mapping[str, str]) -> None
         for secret in sorted(hidden, key=len, reverse=True):
             text = text.replace(secret, hidden[secret])
         (place / name).write_text(text, encoding="utf-8")
-    for picture in ("comparison.png", "reliability.png"):
+    for picture in ("comparison.png", "pareto.png", "reliability.png"):
         if (folder / picture).exists():
             shutil.copyfile(folder / picture, place / picture)
 

@@ -145,6 +145,11 @@ def wall(line: Line) -> float:
     return fmean(run.row.manifest.wall for run in line.runs)
 
 
+def cpu(line: Line) -> float:
+    """Mean seconds of processor time of the row's runs."""
+    return fmean(run.row.manifest.cpu for run in line.runs)
+
+
 def peak(line: Line) -> float:
     """Largest memory of the row's runs, in MB."""
     return max(run.row.manifest.peak_memory_mb for run in line.runs)

@@ -50,7 +50,7 @@ def test_from_the_rows_to_the_report(study: Study, tmp_path: Path, fake: Command
     assert {path.name for path in folder.iterdir()} == {
         "popularity", "ease", "sasrec-ids-text",
         "store.json", "results.json", "table.md", "table.tex", "table.csv",
-        "comparison.png", "comparison.svg", "report.html",
+        "comparison.png", "comparison.svg", "pareto.png", "pareto.svg", "report.html",
     }  # fmt: skip
 
 
