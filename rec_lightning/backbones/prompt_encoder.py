@@ -16,18 +16,18 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from rec_lightning.backbones.prompt_chunks import check_chunk, chunks
+from rec_lightning.backbones.prompt_chunks import chunks
 from rec_lightning.backbones.prompt_lm import MakesPrompts
-from rec_lightning.backbones.prompts import Prompted
+from rec_lightning.backbones.prompt_reader import PromptReader
 from rec_lightning.contracts import Batch, Catalog, Kind
-from rec_lightning.few_bits import Bits, quantise
+from rec_lightning.few_bits import Bits
 from rec_lightning.identity import identity
-from rec_lightning.language_models import load, set_dropout
+from rec_lightning.language_models import load
 
 # B rows, C candidates, H width of the model, n prompts of a chunk, T tokens
 
 
-class PromptEncoder(nn.Module):
+class PromptEncoder(PromptReader):
     """Prompts, the model, pooling over the real tokens.
 
     Args:
@@ -46,8 +46,6 @@ class PromptEncoder(nn.Module):
     """
 
     kinds: tuple[Kind, ...] = ("binary", "number", "classes")
-    per_candidate = True
-    pretrained = True
 
     def __init__(
         self,
@@ -60,50 +58,16 @@ class PromptEncoder(nn.Module):
         chunk_tokens: int | None = None,
         quantize: Bits | None = None,
     ) -> None:
-        super().__init__()
-        if not 0 <= dropout < 1:
-            raise ValueError(f"backbone.dropout must be in [0, 1), got {dropout}. Set backbone.dropout.")
-        check_chunk(chunk_tokens)
+        super().__init__(dropout, chunk_tokens)
         tokenizer, encoder = load(model, "backbone.model")
         most = min(tokenizer.model_max_length, getattr(encoder.config, "max_position_embeddings", math.inf))
         longest = None if math.isinf(most) else int(most)
         self.prompts = prompt(catalog=catalog, tokenizer=tokenizer, words=list(words), longest=longest)
-        self.base: dict[str, str] | None = identity(model, encoder, tokenizer) or None
-        if quantize is not None:
-            quantise(encoder, quantize, "backbone.quantize")
-            self.base = self.base and self.base | {"weights": f"{quantize} of {self.base['weights']}"}
+        self.base = identity(model, encoder, tokenizer) or None
         encoder.pooler = None  # type: ignore[assignment]  # unused here, and would count as trained without ever moving
-        set_dropout(encoder, dropout)
-        self.model: nn.Module = encoder
-        self.pooling, self.chunk_tokens, self.outputs = pooling, chunk_tokens, int(encoder.config.hidden_size)
+        self.hold(encoder, quantize)
+        self.pooling, self.outputs = pooling, int(encoder.config.hidden_size)
         self.place = nn.Buffer(torch.empty(0), persistent=False)  # says on which device it is
-
-    @property
-    def needs_time(self) -> bool:
-        """Whether batches must carry times: solved examples are from before."""
-        return self.prompts.examples.count > 0
-
-    @property
-    def without_times(self) -> str:
-        """What to set where the data have none."""
-        return "set backbone.prompt.examples.count=0"
-
-    @property
-    def trunk(self) -> nn.Module:
-        """What a fine-tuning method may touch: the model."""
-        return self.model
-
-    def set_trunk(self, module: nn.Module) -> None:
-        """Puts another module in its place."""
-        self.model = module
-
-    def pose(self, batch: Batch) -> Batch:
-        """As it is."""
-        return batch
-
-    def prompted(self, batch: Batch) -> Prompted:
-        """The prompts of a batch, for who counts their tokens."""
-        return self.prompts(batch)
 
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
         """The pooled state of each candidate's prompt: (B, C, H). Item vectors are not read."""

@@ -25,19 +25,20 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from rec_lightning.backbones.label_words import word_ids
-from rec_lightning.backbones.prompt_chunks import check_chunk, chunks
+from rec_lightning.backbones.prompt_chunks import chunks
 from rec_lightning.backbones.prompt_prefix import groups, keeps, last_states
+from rec_lightning.backbones.prompt_reader import PromptReader
 from rec_lightning.backbones.prompt_texts import Ints
-from rec_lightning.backbones.prompts import Prompted, Prompts
+from rec_lightning.backbones.prompts import Prompts
 from rec_lightning.contracts import Batch, Catalog, Kind
-from rec_lightning.few_bits import Bits, quantise
+from rec_lightning.few_bits import Bits
 from rec_lightning.identity import identity
-from rec_lightning.language_models import locate, set_dropout
+from rec_lightning.language_models import locate
 
 # B rows, C candidates, W words, H width of the model, n prompts of a chunk, T tokens
 
@@ -55,7 +56,7 @@ class MakesPrompts(Protocol):
     ) -> Prompts: ...
 
 
-class PromptLM(nn.Module):
+class PromptLM(PromptReader):
     """Prompts, the model, the logits of the words at each prompt's last token.
 
     Args:
@@ -76,8 +77,6 @@ class PromptLM(nn.Module):
     """
 
     kinds: tuple[Kind, ...] = ("binary", "classes")
-    per_candidate = True
-    pretrained = True
     rows: Tensor
 
     def __init__(
@@ -92,48 +91,18 @@ class PromptLM(nn.Module):
         share: bool = True,
         blank: Sequence[str] = (),
     ) -> None:
-        super().__init__()
-        if not 0 <= dropout < 1:
-            raise ValueError(f"backbone.dropout must be in [0, 1), got {dropout}. Set backbone.dropout.")
-        check_chunk(chunk_tokens)
+        super().__init__(dropout, chunk_tokens)
         folder = locate(model, "backbone.model")
         tokenizer = AutoTokenizer.from_pretrained(folder)
         wanted = word_ids(words, tokenizer, model)
         whole = _loaded(folder, model)
         longest = getattr(whole.config, "max_position_embeddings", None)
         self.prompts = prompt(catalog=catalog, tokenizer=tokenizer, words=list(words), longest=longest, blank=blank)
-        self.base: dict[str, str] | None = identity(model, whole, tokenizer) or None
+        self.base = identity(model, whole, tokenizer) or None
         self.register_buffer("rows", _rows(whole, wanted, model), persistent=False)  # (W, H)
         trunk: PreTrainedModel = whole.base_model  # type: ignore[assignment]
-        if quantize is not None:
-            quantise(trunk, quantize, "backbone.quantize")
-            self.base = self.base and self.base | {"weights": f"{quantize} of {self.base['weights']}"}
-        set_dropout(trunk, dropout)
-        self.model: nn.Module = trunk
-        self.chunk_tokens, self.outputs, self.share, self.blanks = chunk_tokens, len(wanted), share, len(blank)
-
-    @property
-    def needs_time(self) -> bool:
-        """Whether batches must carry times: solved examples are from before."""
-        return self.prompts.examples.count > 0
-
-    @property
-    def without_times(self) -> str:
-        """What to set where the data have none."""
-        return "set backbone.prompt.examples.count=0"
-
-    @property
-    def trunk(self) -> nn.Module:
-        """What a fine-tuning method may touch: the model without its output layer."""
-        return self.model
-
-    def set_trunk(self, module: nn.Module) -> None:
-        """Puts another module in its place."""
-        self.model = module
-
-    def pose(self, batch: Batch) -> Batch:
-        """As it is."""
-        return batch
+        self.hold(trunk, quantize)
+        self.outputs, self.share, self.blanks = len(wanted), share, len(blank)
 
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
         """The logits of the words for each candidate: (B, C, W). Item vectors are not read."""
@@ -148,10 +117,6 @@ class PromptLM(nn.Module):
             return out
         said = out.log_softmax(-1)  # (B, C + blanks, W)
         return said[:, :asked] - said[:, asked:].exp().mean(1, keepdim=True).log()
-
-    def prompted(self, batch: Batch) -> Prompted:
-        """The prompts of a batch, for who counts their tokens."""
-        return self.prompts(batch)
 
     def _last(self, prompts: Sequence[Ints], shared: Sequence[int]) -> Tensor:
         # the state of each prompt's last token: (n, H)
