@@ -5,8 +5,8 @@
 takes the place of the study's, ``calibrate=true`` measures a short run of each row first, so that the plan can tell
 time and memory, ``publish=true`` also writes table, picture, report and results beside the study's
 file. Any other option goes to every row that trains, and one that the baselines know too (``data``) to them as well.
-Each row and seed is a ``train``, ``baseline`` or ``fuse`` in a process of its own. Complete runs are kept, stopped
-ones are resumed, failed ones are tried again and do not stop the others.
+Each row and seed is a ``train``, ``baseline``, ``fuse`` or ``evaluate`` in a process of its own. Complete runs are
+kept, stopped ones are resumed, failed ones are tried again and do not stop the others.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rec_lightning.studies.job import Job
     from rec_lightning.studies.options import Options
     from rec_lightning.studies.plan import Known, Tracked
-    from rec_lightning.studies.study import Study
+    from rec_lightning.studies.study import RowSpec, Study
 
 _LOG_WIDTH = 100  # what is no terminal has no width of its own
 
@@ -128,11 +128,11 @@ def known_keys() -> dict[str, frozenset[str]]:
     from rec_lightning.runtime.options import conf_dir, read_root
 
     found = {}
-    for verb in ("baseline", "fuse"):
+    for verb in ("baseline", "fuse"):  # an evaluation takes nothing: its run has the study's
         root = read_root(conf_dir(), verb)
         groups = {group.partition("/")[0] for group in root.defaults}
         found[verb] = frozenset({"hydra", *groups, *(name for name, _, _ in root.options)})
-    return found
+    return found | {"evaluate": frozenset({"hydra"})}
 
 
 def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str]:
@@ -160,13 +160,13 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
     searched = {row.name: row.sweep for row in study.rows}
     for row in chain.from_iterable(tries(r) if r.tune else corners(r) if r.sweep else [r] for r in study.rows):
         try:
-            config = resolve(row.verb, row_overrides(study, row, overrides, known))
+            config = _expected(study, row, overrides, known)
             for metric in study.metrics:
                 check_of(metric, config)
         except ValueError as error:
             raise ValueError(f"row {row.name!r}: {error}") from error
         key = repr((row.verb, row.of, sorted(flat(config).items()), repr(searched.get(row.parent))))
-        if {"group", "name", "job_type"} <= set(config.get("logger") or ()):
+        if row.verb != "evaluate" and {"group", "name", "job_type"} <= set(config.get("logger") or ()):
             tracked.add(row.parent or row.name)
         if key in seen:
             raise ValueError(
@@ -177,8 +177,26 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
     return frozenset(tracked)
 
 
+def _expected(study: Study, row: RowSpec, overrides: Sequence[str], known: Known) -> Mapping[str, Any]:
+    """As ``resolve``; what is measured again is not there yet, so its configuration is that of its row."""
+    from rec_lightning.studies.plan import row_overrides
+
+    own = row_overrides(study, row, overrides, known)
+    if row.verb != "evaluate":
+        return resolve(row.verb, own)
+    from omegaconf import DictConfig, OmegaConf
+
+    from rec_lightning.runtime.asked import expected
+
+    source = next(one for one in study.rows if one.name == row.of[0])
+    trained = OmegaConf.create(dict(_expected(study, source, overrides, known)))
+    assert isinstance(trained, DictConfig)
+    config = expected(trained, source.verb, own)
+    return cast(Mapping[str, Any], OmegaConf.to_container(config))
+
+
 def resolve(verb: str, overrides: Sequence[str]) -> Mapping[str, Any]:
-    """The configuration with which a verb would run, as plain values.
+    """The configuration with which a verb would run, as plain values; what ``evaluate`` measures must be there.
 
     Raises:
         ValueError: as ``compose`` says.
@@ -188,6 +206,10 @@ def resolve(verb: str, overrides: Sequence[str]) -> Mapping[str, Any]:
     from rec_lightning.runtime.baseline_options import resolve_baselines
     from rec_lightning.runtime.composition import compose
 
+    if verb == "evaluate":
+        from rec_lightning.runtime.asked import read_request
+
+        return cast(Mapping[str, Any], OmegaConf.to_container(read_request(list(overrides)).config))
     config = compose(verb, list(overrides))
     if verb == "train":
         resolve_baselines(config, overrides)

@@ -22,7 +22,7 @@ from rec_lightning.runtime.composition import compose
 from rec_lightning.runtime.finished import read_finished
 from rec_lightning.runtime.overrides import SEARCH, key_of, parse_overrides
 
-_OWN = {"run": None, "stage": "test", "name": None, "allow_trained": False, "attack": None}
+_OWN = {"run": None, "stage": "test", "name": None, "run_dir": None, "allow_trained": False, "attack": None}
 _GROUPS = ("data", "ranking", "rerank", "metrics")
 _ROOT = ("seed", "max_length", "top_k", "width")
 
@@ -67,18 +67,43 @@ def read_request(overrides: list[str]) -> Request:
         raise ValueError("run must be given, it has no default. Set run=DIR, the run_dir of a complete run.")
     run = Path(str(own["run"])).expanduser()
     finished = read_finished(run, scoring=True)
-    trained, manifest = finished.config, finished.manifest
+    config = expected(finished.config, finished.manifest["verb"], overrides)
+    attack = config.evaluation.get("attack")
+    OmegaConf.update(config, "run_dir", str(_place(run, own, _told(str(own["stage"]), others, attack))))
+    return Request(run, str(own["stage"]), own["allow_trained"], attack, finished.config, config, finished.manifest)
+
+
+def expected(trained: DictConfig, verb: str, overrides: list[str]) -> DictConfig:
+    """The configuration of an evaluation but for its ``run_dir``; the run itself need not be there yet.
+
+    Args:
+        trained: resolved, of the run.
+        verb: which made the run: ``train`` or ``baseline``.
+        overrides: as of ``read_request``.
+
+    Raises:
+        ValueError: an option that is none of an evaluation of such a run.
+    """
+    parsed = parse_overrides(overrides)
+    own = _OWN | {o.key_or_group: o.value() for o in parsed if o.key_or_group in _OWN}
     attack = _attack(own["attack"], trained)
-    name = own["name"] or ",".join(_told(str(own["stage"]), others, attack))
-    if not re.fullmatch(r"[\w.,=+-]+", str(name)):
-        raise ValueError(f"name must be the name of a folder, got {name!r}. Set name.")
-    config = _differing(trained, manifest["verb"], others)
-    OmegaConf.update(config, "run_dir", str(run / "evaluations" / str(name)))
+    config = _differing(trained, verb, [o for o in parsed if o.key_or_group not in _OWN])
     own_options: dict[str, Any] = {"stage": own["stage"], "allow_trained": own["allow_trained"]}
     if attack is not None:
         own_options["attack"] = attack
     OmegaConf.update(config, "evaluation", own_options, force_add=True)
-    return Request(run, str(own["stage"]), own["allow_trained"], attack, trained, config, manifest)
+    return config
+
+
+def _place(run: Path, own: dict[str, Any], words: list[str]) -> Path:
+    if own["run_dir"] is not None:
+        if own["name"] is not None:
+            raise ValueError(f"name is that of a folder in the run, and run_dir={own['run_dir']} is another. Drop one.")
+        return Path(str(own["run_dir"])).expanduser()
+    name = own["name"] or ",".join(words)
+    if not re.fullmatch(r"[\w.,=+-]+", str(name)):
+        raise ValueError(f"name must be the name of a folder, got {name!r}. Set name.")
+    return run / "evaluations" / str(name)
 
 
 def _differing(trained: DictConfig, verb: str, others: list[Override]) -> DictConfig:

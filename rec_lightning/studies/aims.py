@@ -117,6 +117,11 @@ def check_of(metric: str, config: Mapping[str, Any]) -> None:
         check_scored(name, part["metrics"])
     else:
         check_metric(name, config.get("top_k", []))
+        if "negatives" in (config.get("ranking") or {}):
+            raise ValueError(
+                f"the rows of a study are ranked over the whole catalogue, got {config['ranking']['_target_']} among "
+                "drawn items. Leave it out, and measure the finished run with rec-lightning evaluate."
+            )
 
 
 def objective_of(metrics: Collection[str]) -> str:

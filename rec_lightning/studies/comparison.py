@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean
 
 from rec_lightning.studies.contrast import difference_of, mean_of, p_of, user_values
 from rec_lightning.studies.entries import Comparison, Failure, Finished, Line, Missing, Run
@@ -52,7 +53,8 @@ def _line(
         versus = difference_of(study, study.primary, runs, reference)
         name, p = p_of(study, study.primary, runs, reference)
         evidence = weigh(values[study.primary], user_values(study.primary, reference), versus, name, p)
-    return Line(spec, runs, scores, spread, versus, evidence, failures)
+    also = {metric: fmean(run.row.metrics[f"test/{metric}"] for run in runs) for metric in study.also}
+    return Line(spec, runs, scores, spread, versus, evidence, failures, also)
 
 
 def _corrected(entries: Sequence[Line | Missing], correction: str) -> list[Line | Missing]:

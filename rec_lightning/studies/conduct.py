@@ -23,7 +23,7 @@ from rec_lightning.studies.runner import Runner
 from rec_lightning.studies.search import Search
 from rec_lightning.studies.selection import selected
 from rec_lightning.studies.store import open_store
-from rec_lightning.studies.study import RowSpec, Study
+from rec_lightning.studies.study import MADE, RowSpec, Study
 
 if TYPE_CHECKING:
     from rec_lightning.studies.entries import Comparison, Failure, Finished
@@ -118,11 +118,11 @@ def _chosen(study: Study, searches: Sequence[Search], folder: Path) -> Study:
 
 
 def _run_hopeful(study: Study, make_jobs: MakeJobs, runner: Runner) -> list[Outcome]:
-    """All rows that can run, those that fuse others after these; the rest end with the reason why not."""
+    """All rows that can run, those that are made of others after these; the rest end with the reason why not."""
     jobs = {(row.name, seed): job for (row, seed), job in zip(study.runs, make_jobs(study), strict=True)}
     ended: dict[tuple[str, int], Outcome] = {}
-    for fusing in (False, True):
-        runs = [(row, seed) for row, seed in study.runs if bool(row.of) == fusing]
+    for made in (False, True):
+        runs = [(row, seed) for row, seed in study.runs if bool(row.of) == made]
         why = {(row.name, seed): _hopeless(study, row, seed, ended) for row, seed in runs}
         ended |= {name: Outcome(jobs[name], 1, 0.0, False, (text,)) for name, text in why.items() if text}
         hopeful = [(row, seed) for row, seed in runs if not why[row.name, seed]]
@@ -134,7 +134,7 @@ def _run_hopeful(study: Study, make_jobs: MakeJobs, runner: Runner) -> list[Outc
 def _hopeless(study: Study, row: RowSpec, seed: int, ended: Mapping[tuple[str, int], Outcome]) -> str:
     """Why a run cannot be; empty where it can."""
     failed = [f"{one.name} (seed {its})" for one, its in study.sources(row, seed) if ended[one.name, its].code]
-    return f"it fuses {', '.join(failed)}, which failed" if failed else row.hopeless
+    return f"it {MADE[row.verb]} {', '.join(failed)}, which failed" if failed else row.hopeless
 
 
 def show(
@@ -195,7 +195,7 @@ def _entry(study: Study, spec: RowSpec, seed: int, outcome: Outcome, folder: Pat
     if outcome.code:
         return Failure(spec, seed, line, outcome.code, outcome.tail)
     try:
-        row = read_row(run_folder(folder, spec, seed), study.metrics)
+        row = read_row(run_folder(folder, spec, seed), study.metrics, study.also)
     except ValueError as error:
         return Failure(spec, seed, line, None, (str(error),))
     return Finished(spec, Run(seed, line, row, outcome.kept))

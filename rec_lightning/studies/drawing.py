@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # near-black, grey and light grey; values that no palette uses, so that they can be found again in an svg
 INK, MUTED, PALE = "#1f2329", "#6b7281", "#c9cdd4"
 # three of Okabe and Ito's colours, which colour-blind people can tell apart
-BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
+BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 _PAGE_INKS = {
     INK: "currentColor",
     MUTED: "var(--muted)",

@@ -6,7 +6,7 @@ Relations: ``comparison`` computes it from finished runs; ``table``, ``figure``,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rec_lightning.studies.evidence import Evidence
 from rec_lightning.studies.intervals import Interval
@@ -46,6 +46,7 @@ class Line:
             there is none.
         evidence: on that difference.
         failures: runs of the same row without a result.
+        also: mean over the seeds of what is told without an interval, in the study's order.
     """
 
     spec: RowSpec
@@ -55,6 +56,7 @@ class Line:
     versus: Interval | None
     evidence: Evidence | None = None
     failures: tuple[Failure, ...] = ()
+    also: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def row(self) -> Row:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rec_lightning.studies.aims import is_ranked
-from rec_lightning.studies.drawing import BLUE, GREEN, INK, MUTED, PALE, VERMILION, bare, figure_of, legend_dots
+from rec_lightning.studies.drawing import BLUE, GREEN, INK, MUTED, PALE, PURPLE, VERMILION, bare, figure_of, legend_dots
 from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import metric_label, score
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = {"baseline": VERMILION, "train": BLUE, "fuse": GREEN}
-_MARKERS = {"baseline": "s", "train": "o", "fuse": "D"}
+_COLOURS = {"baseline": VERMILION, "train": BLUE, "fuse": GREEN, "evaluate": PURPLE}
+_MARKERS = {"baseline": "s", "train": "o", "fuse": "D", "evaluate": "v"}
 _ROW_HEIGHT, _MARGIN, _PANEL, _LETTER = 0.42, 1.05, 3.6, 0.085  # inches
 
 
@@ -47,7 +47,12 @@ def comparison_figure(comparison: Comparison) -> Figure:
 def _legend(figure: Figure, comparison: Comparison, left: float) -> None:
     verbs = [verb for verb in _COLOURS if any(line.spec.verb == verb for line in comparison.lines)]
     entries = [
-        ({"train": "trained", "fuse": "fused"}.get(verb, verb), _COLOURS[verb], _MARKERS[verb]) for verb in verbs
+        (
+            {"train": "trained", "fuse": "fused", "evaluate": "measured otherwise"}.get(verb, verb),
+            _COLOURS[verb],
+            _MARKERS[verb],
+        )
+        for verb in verbs
     ]
     if comparison.reference is not None:
         entries.append((f"mean of {comparison.study.reference}", PALE, ""))

@@ -17,7 +17,7 @@ def in_folds(rows: Iterable[RowSpec], folds: Sequence[str]) -> tuple[RowSpec, ..
     """Each row once for each fold; the rows themselves where there is none.
 
     Raises:
-        ValueError: one fold, one that is there twice, or a row that is searched or fuses others.
+        ValueError: one fold, one that is there twice, or a row that is searched or made of others.
 
     Example:
         >>> [row.name for row in in_folds([RowSpec("A", "train", ())], ["fold=0", "fold=1"])]
@@ -31,7 +31,9 @@ def in_folds(rows: Iterable[RowSpec], folds: Sequence[str]) -> tuple[RowSpec, ..
     if searched := [row.name for row in rows if row.searched]:
         raise ValueError(f"folds and a search do not go together, and {searched[0]!r} is searched. Leave one out.")
     if fused := [row.name for row in rows if row.of]:
-        raise ValueError(f"folds and rows that fuse others do not go together, and {fused[0]!r} does. Leave one out.")
+        raise ValueError(
+            f"folds and rows that are made of others do not go together, and {fused[0]!r} does. Leave one out."
+        )
     return tuple(
         replace(row, name=f"{row.name}, fold {number}", overrides=(*row.overrides, fold), fold_of=row.name)
         for row in rows

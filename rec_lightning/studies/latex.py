@@ -36,11 +36,15 @@ def latex_table(comparison: Comparison, differences: bool = False) -> str:
         if isinstance(entry, Line):
             cells = [_cell(entry, metric, best[metric] is entry, comparison.study.primary) for metric in metrics]
             cells += [_difference(entry)] if differences else []
+            cells += [f"${_short(value)}$" for value in entry.also.values()]
             rows.append([escape(entry.spec.name), *cells, escape(count(entry.row.manifest.trainable))])
         else:
-            rows.append([escape(entry.spec.name), *["--"] * (len(metrics) + 1 + differences)])
+            rows.append(
+                [escape(entry.spec.name), *["--"] * (len(metrics) + 1 + differences + len(comparison.study.also))]
+            )
     change = [f"$\\Delta$ {escape(metric_label(comparison.study.primary))}"] if differences else []
-    heads = ["", *(escape(metric_label(metric)) for metric in metrics), *change, "trainable"]
+    told = [escape(metric_label(metric)) for metric in comparison.study.also]
+    heads = ["", *(escape(metric_label(metric)) for metric in metrics), *change, *told, "trainable"]
     body = "\n".join(f"{' & '.join(row)} \\\\" for row in rows)
     return (
         "\\begin{table}\n\\centering\n"

@@ -31,6 +31,7 @@ def markdown_table(comparison: Comparison) -> str:
     heads = ["row", *map(metric_label, comparison.study.metrics)]
     if comparison.reference is not None:
         heads.append(versus_label(comparison))
+    heads += map(metric_label, comparison.study.also)
     heads += [f"published {metric_label(metric)} (ours)" for metric in published_metrics(comparison)]
     heads += ["trainable (share)", "seeds", "wall", "peak memory"]
     rows = [heads, ["---"] * len(heads)]
@@ -47,6 +48,7 @@ def _cells(comparison: Comparison, line: Line) -> list[str]:
     cells = [f"{_short(s.mean)} [{_short(s.low)}, {_short(s.high)}]" for s in line.scores.values()]
     if comparison.reference is not None:
         cells.append(_signed(line.versus, mark(line)) if line.versus else "reference")
+    cells += map(_short, line.also.values())
     for metric in published_metrics(comparison):
         theirs, relative = published_cell(line, metric)
         cells.append(f"{theirs.removeprefix('0')} ({relative})" if theirs else "")

@@ -22,7 +22,7 @@ CommandBuilder = Callable[[str, Sequence[str]], Sequence[str]]
 
 # verb -> first parts of the keys it knows of those given beside a study; a verb that is not here knows all
 Known = Mapping[str, Collection[str]]
-KNOWN: Known = {"baseline": frozenset({"data", "seed"}), "fuse": frozenset({"top_k"})}
+KNOWN: Known = {"baseline": frozenset({"data", "seed"}), "fuse": frozenset({"top_k"}), "evaluate": frozenset()}
 
 
 def verb_command(verb: str, overrides: Sequence[str]) -> list[str]:
@@ -105,14 +105,15 @@ def run_overrides(
     overrides: Sequence[str] = (),
     known: Known = KNOWN,
 ) -> list[str]:
-    """What one run of a row gets: its overrides, its folder, and its seed or the runs that it fuses.
+    """What one run of a row gets: its overrides, its folder, and its seed or the runs that it is made of.
 
     Raises:
         ValueError: as ``row_overrides``.
     """
     own = f"seed={seed}"
     if row.of:
-        own = f"runs=[{','.join(quoted(run_folder(folder, *source)) for source in study.sources(row, seed))}]"
+        runs = ",".join(quoted(run_folder(folder, *source)) for source in study.sources(row, seed))
+        own = f"runs=[{runs}]" if row.verb == "fuse" else f"run={runs}"
     place = quoted(run_folder(folder, row, seed))
     return [*row_overrides(study, row, overrides, known), own, f"run_dir={place}"]
 

@@ -119,6 +119,7 @@ def _entry(entry: Line | Missing) -> dict[str, Any]:
         "users": len(entry.row.users),
         "scores": {metric: asdict(interval) for metric, interval in entry.scores.items()},
         "seeds_std": dict(entry.spread),
+        **({"also": dict(entry.also)} if entry.also else {}),
         "versus_reference": asdict(entry.versus) if entry.versus else None,
         "evidence": asdict(entry.evidence) if entry.evidence else None,
         "trainable_share": entry.row.manifest.share,

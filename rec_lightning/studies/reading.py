@@ -6,6 +6,7 @@ Relations: checks the form of what is written; what does not fit together is ref
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,12 @@ def parse_study(content: object) -> Study:
     fields = _mapping(content, "a study", {"title", "question", "protocol", "metrics", "primary"},
                       {"reference", "fixed", "common", "seeds", "resamples", "seed", "code",
                        "rows", "factors", "exclude", "tune", "search", "sweep",
-                       "test", "correction", "ablation", "folds"})  # fmt: skip
+                       "test", "correction", "ablation", "folds", "also"})  # fmt: skip
     seeds = _seeds(fields.get("seeds", list(DEFAULT_SEEDS)), "seeds")
     common = _mapping(fields.get("common", {}), "common", set(), set(VERBS))
     content_of = [*(fields.get("rows") or ()), *_combinations(fields)]
     hunt = Hunt(fields, content_of)
-    rows = tuple(_row(row, common, seeds, hunt) for row in content_of)
+    rows = _measured(tuple(_row(row, common, seeds, hunt) for row in content_of), content_of)
     if "ablation" in fields:
         rows += ablated(fields["ablation"], rows)
     return Study(
@@ -66,6 +67,7 @@ def parse_study(content: object) -> Study:
         test=str(fields.get("test", Study.test)),
         correction=str(fields.get("correction", Study.correction)),
         code=str(fields.get("code", Study.code)),
+        also=_strings(fields.get("also", []), "also"),
     )
 
 
@@ -128,9 +130,10 @@ def _row(content: object, common: Mapping[str, Any], seeds: tuple[int, ...], hun
         raise ValueError(f"the verb of row {name!r} must be one of {list(VERBS)}, got {verb!r}.")
     shared = _strings(common.get(verb, []), f"common.{verb}")
     own = _strings(fields.get("overrides", []), f"overrides of row {name!r}")
-    if clash := [override for override in shared + own if override.partition("=")[0] in ("seed", "run_dir", "test")]:
+    left = ("run", "run_dir", "name", "stage") if verb == "evaluate" else ("seed", "run_dir", "test")
+    if clash := [override for override in shared + own if override.partition("=")[0] in left]:
         raise ValueError(
-            f"overrides of row {name!r} must leave seed, run_dir and test to the study, got {clash}. Set seeds."
+            f"overrides of row {name!r} must leave {', '.join(left)} to the study, got {clash}. Set seeds."
         )
     seconds, of = fields.get("seconds"), _strings(fields.get("of", []), f"`of` of row {name!r}")
     return RowSpec(
@@ -144,6 +147,17 @@ def _row(content: object, common: Mapping[str, Any], seeds: tuple[int, ...], hun
         tune=hunt.tune(fields),
         sweep=hunt.sweep(fields),
         of=of,
+    )
+
+
+def _measured(rows: tuple[RowSpec, ...], content_of: Sequence[Any]) -> tuple[RowSpec, ...]:
+    """Rows that measure others have the seeds of these where they name none."""
+    of = {row.name: row.seeds for row in rows}
+    return tuple(
+        replace(row, seeds=of.get(row.of[0], row.seeds))
+        if row.verb == "evaluate" and row.of and "seeds" not in content
+        else row
+        for row, content in zip(rows, content_of, strict=True)
     )
 
 

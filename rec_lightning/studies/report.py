@@ -72,6 +72,7 @@ def _results(comparison: Comparison) -> str:
     heads = ["row", *map(metric_label, comparison.study.metrics)]
     if comparison.reference is not None:
         heads.append(versus_label(comparison))
+    heads += map(metric_label, comparison.study.also)
     heads += [f"published {metric_label(metric)}" for metric in published_metrics(comparison)]
     heads += ["trainable, of all", "wall time", "peak memory", "first step"]
     rows = [_cells(comparison, e) if isinstance(e, Line) else _failed_cells(e, len(heads)) for e in comparison.entries]
@@ -93,6 +94,7 @@ def _cells(comparison: Comparison, line: Line) -> list[Cell]:
             if versus
             else Cell("reference", "", 0.0)
         )
+    cells += [Cell(f"{value:.3f}", "", value) for value in line.also.values()]
     for metric in published_metrics(comparison):
         theirs, relative = published_cell(line, metric)
         cells.append(Cell(theirs, relative, theirs))

@@ -61,13 +61,14 @@ class Row:
         return per_user(metric, self.ranks) if self.scores is None else self.scores.flips(metric)
 
 
-def read_row(folder: Path, metrics: Sequence[str]) -> Row:
+def read_row(folder: Path, metrics: Sequence[str], also: Sequence[str] = ()) -> Row:
     """Reads a run's folder.
 
     Args:
         folder: of a complete run.
         metrics: as ``ndcg@10`` or ``auc``; each must be logged as ``test/...`` and agree with the rankings or
             predictions.
+        also: metrics that must be logged; nothing else is known of them.
 
     Raises:
         ValueError: a file that is missing or not as it should be, a logged metric that its results contradict, or
@@ -75,6 +76,8 @@ def read_row(folder: Path, metrics: Sequence[str]) -> Row:
     """
     manifest = read_manifest(folder / "manifest.json")
     logged = {key: float(value) for key, value in read_json(folder / "metrics.json").items() if value is not None}
+    for metric in also:
+        _logs(folder, f"test/{metric}", logged)
     objective = objective_of(metrics)
     ranked = objective and all(is_ranked(metric) for metric in metrics)
     if (folder / "predictions.parquet").is_file() and not ranked:
@@ -124,14 +127,17 @@ def _rankings(path: Path) -> pl.DataFrame:
 
 
 def _agree(folder: Path, metric: str, logged: Mapping[str, float], exact: float, file: str) -> None:
-    key = f"test/{metric}"
-    if key not in logged:
-        raise ValueError(f"{folder}/metrics.json: must hold {key}, got {sorted(logged)}. Let the run log it.")
+    _logs(folder, key := f"test/{metric}", logged)
     if not math.isclose(logged[key], exact, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
         raise ValueError(
             f"{folder}: {key} must be equal in metrics.json and {file}, "
             f"got {logged[key]:.6f} and {exact:.6f}. Delete the folder and run it again."
         )
+
+
+def _logs(folder: Path, key: str, logged: Mapping[str, float]) -> None:
+    if key not in logged:
+        raise ValueError(f"{folder}/metrics.json: must hold {key}, got {sorted(logged)}. Let the run log it.")
 
 
 def _history(folder: Path) -> pl.DataFrame | None:

@@ -15,7 +15,8 @@ from rec_lightning.studies.ranges import Sweep
 TESTS = ("sign_flips", "t", "wilcoxon")
 CORRECTIONS = {"holm": "Holm", "benjamini_hochberg": "Benjamini and Hochberg"}  # and as a sentence says them
 CODE_POLICIES = ("any", "version", "commit")
-VERBS = ("train", "baseline", "fuse")
+VERBS = ("train", "baseline", "fuse", "evaluate")
+MADE = {"fuse": "fuses", "evaluate": "measures"}  # verbs of rows that are made of others, and what they do to them
 DEFAULT_SEEDS = (42,)
 
 
@@ -57,7 +58,7 @@ class RowSpec:
 
     Args:
         name: as the table shows it.
-        verb: ``train``, ``baseline`` or ``fuse``.
+        verb: ``train``, ``baseline``, ``fuse`` or ``evaluate``.
         overrides: Hydra overrides of that verb.
         seconds: expected wall time of one run on the machine of the experiment's header, for the time left; None
             when unknown.
@@ -74,7 +75,7 @@ class RowSpec:
         last: overrides that nothing given beside the study takes the place of.
         parent: name of the row for which this one is a try; empty for a row of the table.
         of: names of the rows that a ``fuse`` makes one ranking of: for each seed those of several rows, or all the
-            seeds of a single one.
+            seeds of a single one; the one row that an ``evaluate`` measures again, each of its seeds.
         fold_of: name of the row of which this is one fold; empty for a whole row.
     """
 
@@ -130,6 +131,8 @@ class Study:
         test: of the difference to the reference: ``sign_flips``, ``t`` or ``wilcoxon``.
         correction: for several rows: ``holm`` or ``benjamini_hochberg``.
         code: which complete runs are kept: of ``any`` code, or of the same ``version`` or ``commit``.
+        also: further metrics that the runs log, told as they are: no interval and no test, since they are no mean over
+            users, as the share of the catalogue that anybody is shown.
     """
 
     title: str
@@ -145,6 +148,7 @@ class Study:
     test: str = "sign_flips"
     correction: str = "holm"
     code: str = "any"
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [row.name for row in self.rows]
@@ -155,6 +159,8 @@ class Study:
             raise ValueError(f"each row needs a folder name of its own, got {slugs} from {names}. Rename a row.")
         if self.primary not in self.metrics:
             raise ValueError(f"primary must be one of metrics {list(self.metrics)}, got {self.primary!r}.")
+        if twice := [metric for metric in self.also if metric in self.metrics or self.also.count(metric) > 1]:
+            raise ValueError(f"also must hold metrics that stand nowhere else, got {twice[0]!r} twice. Leave one out.")
         choices = (("code", CODE_POLICIES), ("test", TESTS), ("correction", CORRECTIONS))
         for name, known in choices:
             if (value := getattr(self, name)) not in known:
@@ -173,16 +179,14 @@ class Study:
 
     def with_seeds(self, seeds: Sequence[int]) -> Study:
         """The same study with other seeds for what trains, and the first of them for what runs once."""
-        rows = tuple(
-            replace(row, seeds=tuple(seeds)[: None if row.verb == "train" or len(row.of) > 1 else 1])
-            for row in self.rows
-        )
-        return replace(self, rows=rows)
+        own = {row.name: tuple(seeds)[: None if row.verb == "train" or len(row.of) > 1 else 1] for row in self.rows}
+        rows = (replace(row, seeds=own[row.of[0] if row.verb == "evaluate" else row.name]) for row in self.rows)
+        return replace(self, rows=tuple(rows))
 
     def sources(self, row: RowSpec, seed: int) -> list[tuple[RowSpec, int]]:
-        """The runs that a run of a ``fuse`` reads; a row without this seed gives its first."""
+        """The runs that a run of a ``fuse`` or ``evaluate`` reads; a row without this seed gives its first."""
         rows = [next(one for one in self.rows if one.name == name) for name in row.of]
-        if len(rows) == 1:
+        if len(rows) == 1 and row.verb == "fuse":
             return [(rows[0], one) for one in rows[0].seeds]
         return [(one, seed if seed in one.seeds else one.seeds[0]) for one in rows]
 
@@ -199,22 +203,45 @@ def _check_row(row: RowSpec, metrics: Sequence[str]) -> None:
 
 
 def _check_sources(row: RowSpec, rows: Mapping[str, RowSpec]) -> None:
-    if (row.verb == "fuse") != bool(row.of):
-        need = "must name in `of` the rows it fuses" if row.verb == "fuse" else "has no use for `of`, which fuse has"
+    does = MADE.get(row.verb, "")
+    if bool(does) != bool(row.of):
+        need = f"must name in `of` what it {does}" if does else f"has no use for `of`, which {' and '.join(MADE)} have"
         raise ValueError(f"row {row.name!r} of verb {row.verb} {need}, got {list(row.of)}.")
-    known = [name for name, one in rows.items() if one.verb != "fuse"]
+    known = [name for name, one in rows.items() if one.verb not in MADE]
     if row.of and (set(row.of) - set(known) or len(set(row.of)) < len(row.of)):
         raise ValueError(
             f"`of` of row {row.name!r} must name different rows that train or are baselines, some of {known}, "
             f"got {list(row.of)}."
         )
-    if len(row.of) == 1 and len(rows[row.of[0]].seeds) < 2:
+    if row.verb == "fuse" and len(row.of) == 1:
+        _check_fused_seeds(row, rows[row.of[0]])
+    if row.verb == "evaluate":
+        _check_measured(row, rows[row.of[0]])
+
+
+def _check_fused_seeds(row: RowSpec, source: RowSpec) -> None:
+    if len(source.seeds) < 2:
         raise ValueError(
-            f"row {row.name!r} fuses the seeds of {row.of[0]!r}, which must be at least two, got "
-            f"{list(rows[row.of[0]].seeds)}. Set seeds, or name another row in `of`."
+            f"row {row.name!r} fuses the seeds of {source.name!r}, which must be at least two, got "
+            f"{list(source.seeds)}. Set seeds, or name another row in `of`."
         )
-    if len(row.of) == 1 and len(row.seeds) > 1:
+    if len(row.seeds) > 1:
         raise ValueError(
-            f"row {row.name!r} fuses all the seeds of {row.of[0]!r} in one run, got seeds {list(row.seeds)}. "
+            f"row {row.name!r} fuses all the seeds of {source.name!r} in one run, got seeds {list(row.seeds)}. "
             "Leave its seeds out."
+        )
+
+
+def _check_measured(row: RowSpec, source: RowSpec) -> None:
+    if len(row.of) > 1:
+        raise ValueError(f"row {row.name!r} measures one row, got {list(row.of)}. Write a row for each.")
+    if not row.overrides:
+        raise ValueError(
+            f"row {row.name!r} must differ from {source.name!r}, which it measures, got no overrides. Add some, as "
+            "rerank=mmr."
+        )
+    if unknown := sorted(set(row.seeds) - set(source.seeds)):
+        raise ValueError(
+            f"the seeds of row {row.name!r} must be among those of {source.name!r}, {list(source.seeds)}, got "
+            f"{unknown}. Leave its seeds out."
         )

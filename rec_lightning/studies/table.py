@@ -48,6 +48,7 @@ def _table(comparison: Comparison) -> Table:
     heads = [metric_label(metric) for metric in comparison.study.metrics]
     if comparison.reference is not None:
         heads.append(versus_label(comparison).replace(" to ", "\nto "))
+    heads += map(metric_label, comparison.study.also)
     heads += [f"published\n{metric_label(metric)}" for metric in published_metrics(comparison)]
     for head in [*heads, "trainable\nof all", "wall time\npeak mem."]:
         table.add_column(head, justify="right", no_wrap=True)
@@ -65,6 +66,7 @@ def _cells(comparison: Comparison, line: Line) -> list[Text]:
             if line.versus
             else Text("reference", "dim")
         )
+    cells += [Text(f"{value:.3f}") for value in line.also.values()]
     cells += [_two(*published_cell(line, metric)) for metric in published_metrics(comparison)]
     trainable, share, wall, peak = cost(line)
     return [*cells, _two(trainable, share), _two(wall, peak)]

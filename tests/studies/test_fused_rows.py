@@ -54,8 +54,11 @@ def test_each_seed_of_several_rows_or_all_of_one() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"of": []}, "row 'Both' of verb fuse must name in `of` the rows it fuses, got []"),
-        ({"verb": "train"}, "row 'Both' of verb train has no use for `of`, which fuse has, got ['A', 'EASE']"),
+        ({"of": []}, "row 'Both' of verb fuse must name in `of` what it fuses, got []"),
+        (
+            {"verb": "train"},
+            "row 'Both' of verb train has no use for `of`, which fuse and evaluate have, got ['A', 'EASE']",
+        ),
         ({"of": ["A", "B"]}, "must name different rows that train or are baselines, some of ['A', 'EASE'], got"),
         ({"of": ["A", "Seeds of A"]}, "must name different rows that train or are baselines"),
         ({"of": ["A", "A"]}, "must name different rows"),

@@ -59,13 +59,13 @@ def test_the_demo_reads() -> None:
         ({"common": {"tune": []}}, "got unknown ['tune']"),
         (
             {"rows": [{"name": "x", "verb": "serve"}]},
-            "verb of row 'x' must be one of ['train', 'baseline', 'fuse'], got 'serve'",
+            "verb of row 'x' must be one of ['train', 'baseline', 'fuse', 'evaluate'], got 'serve'",
         ),
         ({"rows": [{"name": "x y", "verb": "train"}, {"name": "X-Y", "verb": "train"}]}, "got ['x-y', 'x-y']"),
         ({"rows": [{"name": "x", "verb": "train", "overrides": [{"a": 1}]}]}, "overrides of row 'x' must be a list"),
         (
             {"rows": [{"name": "x", "verb": "train", "overrides": ["seed=1"]}]},
-            "leave seed, run_dir and test to the study, got",
+            "leave seed, run_dir, test to the study, got",
         ),
         ({"seeds": []}, "seeds must be a list of whole numbers, got []"),
         ({"seeds": [1, 1]}, "seeds of row 'A, b' must be different whole numbers from 0, got [1, 1]"),

@@ -20,9 +20,12 @@ from rec_lightning.studies.entries import Comparison, Failure, Finished, Run
 from rec_lightning.studies.intervals import bootstrap_mean
 from rec_lightning.studies.latex import escape, latex_table
 from rec_lightning.studies.levels import level_means, levels_figure
+from rec_lightning.studies.markdown import markdown_table
 from rec_lightning.studies.pairs import groups, winner
 from rec_lightning.studies.pareto import front, pareto_figure
+from rec_lightning.studies.publish import results
 from rec_lightning.studies.report import report_page
+from rec_lightning.studies.rows import read_row
 from rec_lightning.studies.sheet import csv_table
 from rec_lightning.studies.study import RowSpec, Study
 
@@ -33,7 +36,6 @@ Make = Callable[..., Comparison]
 @pytest.fixture
 def make(study: Study, write_run: WriteRun) -> Make:
     """A study of rows by the strength of their ranks; two equal numbers are two rows with chance between them."""
-    from rec_lightning.studies.rows import read_row
 
     def compared(strengths: Sequence[float], seeds: Sequence[int] = (1,), levels: bool = False) -> Comparison:
         rows, entries = list[RowSpec](), list[Finished | Failure]()
@@ -117,6 +119,31 @@ def test_a_row_without_a_result_is_in_every_table(study: Study) -> None:
     lost = compare(study, [Failure(row, 42, "c", 1, ("x",)) for row in study.rows])
     assert csv_table(lost).splitlines()[1] == "Popularity"
     assert "Popularity & -- & -- & --" in latex_table(lost)
+
+
+def test_what_has_no_interval_is_told_in_every_table(study: Study, write_run: WriteRun) -> None:
+    study = replace(study, rows=study.rows[:1], reference=None, also=("coverage@10",))
+    ranks = np.array([1, 2, 50, 60])
+    gain = np.where(ranks <= 10, 1 / np.log2(ranks + 1.0), 0.0)
+    logged = {"test/hr@10": 0.5, "test/ndcg@10": float(gain.mean())}
+    runs = [
+        Run(seed, "c", read_row(write_run(f"r{seed}", ranks, metrics=logged | {"test/coverage@10": share}),
+                                study.metrics, study.also))
+        for seed, share in ((1, 0.25), (2, 0.5))
+    ]  # fmt: skip
+    comparison = compare(study, [Finished(study.rows[0], run) for run in runs])
+    (cells,) = csv.DictReader(io.StringIO(csv_table(comparison)))
+    assert cells["coverage@10"] == "0.375"
+    assert "| .375 |" in markdown_table(comparison)
+    assert "& COVERAGE@10 & trainable" in latex_table(comparison)
+    assert "$.3750$ &" in latex_table(comparison)
+    assert "COVERAGE@10" in report_page(comparison)
+    assert results(comparison)["rows"][0]["also"] == {"coverage@10": 0.375}
+
+
+def test_a_metric_that_a_run_did_not_log_is_told(write_run: WriteRun) -> None:
+    with pytest.raises(ValueError, match=r"must hold test/novelty@10, got \['test/hr@10', 'test/ndcg@10'\]"):
+        read_row(write_run("r", [1, 2]), ["hr@10"], ["novelty@10"])
 
 
 def test_groups_are_the_stretches_without_a_difference(make: Make) -> None:
