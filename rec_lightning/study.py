@@ -156,11 +156,12 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
         row_overrides(study, row, overrides, known)  # refuses what is searched or fixed
         if row.sweep:
             require_optuna(row.sweep)
-    seen, tracked = dict[str, str](), set[str]()
+    seen, tracked, found = dict[str, str](), set[str](), dict[str, Mapping[str, Any]]()
     searched = {row.name: row.sweep for row in study.rows}
     for row in chain.from_iterable(tries(r) if r.tune else corners(r) if r.sweep else [r] for r in study.rows):
         try:
-            config = _expected(study, row, overrides, known)
+            config = _expected(study, row, overrides, known, found)
+            found[row.name] = config
             for metric in study.metrics:
                 check_of(metric, config)
         except ValueError as error:
@@ -177,7 +178,9 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
     return frozenset(tracked)
 
 
-def _expected(study: Study, row: RowSpec, overrides: Sequence[str], known: Known) -> Mapping[str, Any]:
+def _expected(
+    study: Study, row: RowSpec, overrides: Sequence[str], known: Known, found: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
     """As ``resolve``; what is measured again is not there yet, so its configuration is that of its row."""
     from rec_lightning.studies.plan import row_overrides
 
@@ -189,7 +192,7 @@ def _expected(study: Study, row: RowSpec, overrides: Sequence[str], known: Known
     from rec_lightning.runtime.asked import expected
 
     source = next(one for one in study.rows if one.name == row.of[0])
-    trained = OmegaConf.create(dict(_expected(study, source, overrides, known)))
+    trained = OmegaConf.create(dict(found.get(source.name) or _expected(study, source, overrides, known, found)))
     assert isinstance(trained, DictConfig)
     config = expected(trained, source.verb, own)
     return cast(Mapping[str, Any], OmegaConf.to_container(config))

@@ -1,12 +1,13 @@
-"""Result tables of a README from the experiments: ``python -m rec_lightning.studies.readme_tables [FILE] [--check]``.
+"""Result tables of READMEs from the experiments: ``python -m rec_lightning.studies.readme_tables [FILE] [--check]``.
 
 Between ``<!-- results: SLUG [columns=...] [rows=...] [digits=3] -->`` and ``<!-- end -->`` stands what is generated
 from ``experiments/SLUG/results.json``, which ``rec-lightning study SLUG publish=true`` wrote: the table, the file, the
-commit and the day. ``--check`` writes nothing and ends with code 1 where a table is not up to date.
+commit and the day. ``--check`` writes nothing and ends with code 1 where a table is not up to date. Without a FILE
+README.md and those of all experiments are read.
 
-``columns`` are some of ``scores, plain, difference, published, trainable, seeds, wall, memory`` (``plain``: scores
-without intervals); by default those that have something to say. ``rows`` are parts of names, parted by ``|``, with
-``_`` for a blank.
+``columns`` are some of ``scores, plain, difference, also, published, trainable, seeds, wall, memory`` (``plain``:
+scores without intervals); by default those that have something to say. ``rows`` are parts of names, parted by ``|``,
+with ``_`` for a blank.
 
 Relations: ``publish`` writes ``results.json``; the same figures as ``markdown``.
 """
@@ -31,15 +32,16 @@ def main(arguments: Sequence[str]) -> int:
     """Writes or checks the file.
 
     Args:
-        arguments: its path (README.md), ``--check``.
+        arguments: their paths, ``--check``.
 
     Returns:
         0, or 1 where ``--check`` found an old table.
     """
-    paths = [Path(word) for word in arguments if word != "--check"] or [Path("README.md")]
-    for path in paths:
+    named = [Path(word) for word in arguments if word != "--check"]
+    for path in named or [Path("README.md"), *sorted(Path("experiments").glob("*/README.md"))]:
         text = path.read_text(encoding="utf-8")
-        new = filled(text, path.parent / "experiments")
+        folder = path.parent / "experiments"
+        new = filled(text, folder) if folder.is_dir() else filled(text, path.parent.parent, "../")
         if new != text and "--check" in arguments:
             sys.stderr.write(f"{path}: the result tables are not up to date. Run make tables.\n")
             return 1
@@ -48,22 +50,23 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def filled(text: str, experiments: Path) -> str:
+def filled(text: str, experiments: Path, link: str = "experiments/") -> str:
     """The text with every table as the results are now.
 
     Args:
         text: of a README.
         experiments: folder of the experiments.
+        link: from the README to that folder.
 
     Raises:
         ValueError: a mark without an end, an experiment without results of a study, or an option that is none.
     """
     if text.count("<!-- results: ") != len(_MARK.findall(text)):
         raise ValueError("each <!-- results: ... --> must be followed by an <!-- end -->, got one without. Add it.")
-    return _MARK.sub(lambda match: f"{match[1]}{_block(match[2], experiments)}{match[4]}", text)
+    return _MARK.sub(lambda match: f"{match[1]}{_block(match[2], experiments, link)}{match[4]}", text)
 
 
-def _block(asked: str, experiments: Path) -> str:
+def _block(asked: str, experiments: Path, link: str) -> str:
     slug, *words = asked.split()
     options = dict(word.partition("=")[::2] for word in words)
     if unknown := sorted(set(options) - {"columns", "rows", "digits"}):
@@ -85,12 +88,13 @@ def _block(asked: str, experiments: Path) -> str:
         cells = [cell for name in named for cell in columns[name][1](row)] if "scores" in row else ["no result"]
         lines.append([row["name"], *cells, *[""] * (len(heads) - len(cells))])
     table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    return f"{table}\n\n{_source(slug, rows)}\n"
+    return f"{table}\n\n{_source(slug, rows, link)}\n"
 
 
 def _default(results: Row, rows: Sequence[Row]) -> list[str]:
     several = any(len(row.get("seeds", ())) > 1 for row in rows)
     found = ["scores"] + ["difference"] * (results["reference"] is not None)
+    found += ["also"] * any("also" in row for row in rows)
     found += ["published"] * any("published" in row for row in rows)
     return [*found, "trainable", *["seeds"] * several, "wall", "memory"]
 
@@ -98,6 +102,7 @@ def _default(results: Row, rows: Sequence[Row]) -> list[str]:
 def _columns(results: Row, rows: Sequence[Row], digits: int) -> dict[str, tuple[list[str], Callable[[Row], list[str]]]]:
     """Name -> its heads, and its cells of a row."""
     metrics = next((list(row["scores"]) for row in rows if "scores" in row), [])
+    further = next((list(row["also"]) for row in rows if "also" in row), [])
     said = [metric for metric in metrics if any(metric in row.get("published", {}) for row in rows)]
 
     def interval(told: Row | None, sign: str = "") -> str:
@@ -118,6 +123,10 @@ def _columns(results: Row, rows: Sequence[Row], digits: int) -> dict[str, tuple[
         "difference": (
             [f"{metric_label(results['primary'])} minus {results['reference']}"],
             lambda row: [interval(row["versus_reference"], "+")],
+        ),
+        "also": (
+            [metric_label(metric) for metric in further],
+            lambda row: [_short(row["also"][m], digits) for m in further],
         ),
         "published": (
             [f"published {metric_label(metric)}" for metric in said],
@@ -147,13 +156,13 @@ def _first(row: Row) -> Row:
     return next(run["manifest"] for run in row["runs"] if run["status"] == "complete")
 
 
-def _source(slug: str, rows: Sequence[Row]) -> str:
+def _source(slug: str, rows: Sequence[Row], link: str) -> str:
     told = [run["manifest"] for row in rows for run in row["runs"] if run["status"] == "complete"]
     commits = sorted({str(one["code"]["commit"])[:7] for one in told if one["code"]["commit"]})
     days = sorted({str(one["finished"])[:10] for one in told})
     when = days[0] if len(set(days)) == 1 else f"{days[0]} to {days[-1]}" if days else "no run"
     code = f", commit{'s' * (len(commits) > 1)} {', '.join(commits)}" if commits else ""
-    return f"[All numbers](experiments/{slug}/results.json){code}, {when}."
+    return f"[All numbers]({link}{slug}/results.json){code}, {when}."
 
 
 if __name__ == "__main__":

@@ -53,6 +53,23 @@ def test_a_table_of_every_row(experiments: Path) -> None:
     assert filled("no marks", experiments) == "no marks"
 
 
+def test_a_readme_of_an_experiment_with_what_has_no_interval(experiments: Path) -> None:
+    path = experiments / "toy/results.json"
+    content = json.loads(path.read_text())
+    for one in content["rows"][:2]:
+        one["also"] = {"coverage@10": 0.4811}
+    path.write_text(json.dumps(content))
+    readme = experiments / "toy/README.md"
+    readme.write_text("<!-- results: toy rows=EASE columns=plain,also -->\n<!-- end -->\n")
+    assert main([str(readme), "--check"]) == 1
+    assert main([str(readme)]) == 0
+    assert readme.read_text().splitlines()[1:] == [
+        "| row | HR@10 | COVERAGE@10 |", "| --- | --- | --- |", "| EASE | .100 | .481 |", "",
+        "[All numbers](../toy/results.json), commit abc1234, 2026-11-22.", "<!-- end -->",
+    ]  # fmt: skip
+    assert main([str(readme), "--check"]) == 0
+
+
 def test_columns_rows_and_digits(experiments: Path) -> None:
     text = filled("<!-- results: toy columns=plain,published rows=SASRec digits=4 -->\n<!-- end -->", experiments)
     assert text.splitlines()[1:4] == [
