@@ -1,6 +1,6 @@
-"""Runs every model once, measures it under four protocols; writes results.json, the picture and the README's tables.
+"""Measures the study's runs by three other protocols; writes flips.json, the picture and the README's tables.
 
-python experiments/flip_table/flip_table.py FOLDER    # FOLDER keeps the runs; complete ones are not run again
+python experiments/flip_table/flip_table.py FOLDER    # run_dir of the study, complete
 """
 
 from __future__ import annotations
@@ -20,22 +20,10 @@ from scipy.stats import kendalltau, ttest_rel
 
 from rec_lightning.cli import main
 from rec_lightning.runtime.manifest import code, hardware
+from rec_lightning.studies.plan import run_folder
+from rec_lightning.studies.reading import load_study
 
 HERE = Path(__file__).parent
-COMMON = ["data=ml_100k", "logger=[]"]
-TRAINED = ["items=id", "tuning=full", "trainer.max_epochs=8", "compare=[]"]
-MODELS = {
-    "Popularity": ["baseline", "baseline=popularity"],
-    "Recent popularity": ["baseline", "baseline=recent_popularity"],
-    "Markov": ["baseline", "baseline=markov"],
-    "Item-kNN": ["baseline", "baseline=item_knn"],
-    "EASE": ["baseline", "baseline=ease"],
-    "iALS": ["baseline", "baseline=ials"],
-    "BPR": ["baseline", "baseline=bpr"],
-    "SASRec": ["train", *TRAINED],
-    "GRU4Rec": ["train", *TRAINED, "backbone=gru4rec"],
-    "Mean pooling": ["train", *TRAINED, "backbone=mean_pooling"],
-}
 # name -> options of evaluate; the first is how the runs themselves are measured
 PROTOCOLS = {
     "full": [],
@@ -47,11 +35,10 @@ Ranks = dict[str, dict[str, NDArray[np.int64]]]
 
 
 def measure(folder: Path) -> Ranks:
-    """Protocol -> model -> rank of each test user, users in one order; trains and evaluates what is not there."""
+    """Protocol -> model -> rank of each test user, users in one order; evaluates what is not there."""
     found: Ranks = {protocol: {} for protocol in PROTOCOLS}
-    for model, (verb, *options) in MODELS.items():
-        run = folder / model.lower().replace(" ", "-")
-        _call([verb, *COMMON, *options, f"run_dir={run}"])
+    for row, seed in load_study(HERE / "study.yaml").runs:
+        run = run_folder(folder, row, seed)
         for protocol, differing in PROTOCOLS.items():
             place = run
             if differing:
@@ -59,7 +46,7 @@ def measure(folder: Path) -> Ranks:
                 place = run / "evaluations" / name
                 _call(["evaluate", f"run={run}", *differing, f"name={name}"])
             table = pl.read_parquet(place / "rankings.parquet", columns=["user", "rank"]).sort("user")
-            found[protocol][model] = table["rank"].to_numpy()
+            found[protocol][row.name] = table["rank"].to_numpy()
     return found
 
 
@@ -80,7 +67,7 @@ def compare(ranks: Ranks) -> dict[str, Any]:
     hr = {p: {m: float((r <= 10).mean()) for m, r in models.items()} for p, models in ranks.items()}
     pairs = {}
     for a, b in combinations(PROTOCOLS, 2):
-        flips = [_flip(values[a], values[b], x, y) for x, y in combinations(MODELS, 2)]
+        flips = [_flip(values[a], values[b], x, y) for x, y in combinations(ndcg["full"], 2)]
         pairs[f"{a} / {b}"] = {
             "kendall_tau": float(kendalltau(list(ndcg[a].values()), list(ndcg[b].values())).statistic),
             "pairs": len(flips),
@@ -138,7 +125,7 @@ def tables(found: dict[str, Any]) -> str:
 if __name__ == "__main__":
     result = compare(measure(Path(sys.argv[1])))
     about = {"date": datetime.now(UTC).date().isoformat(), "code": code(), "hardware": hardware()}
-    (HERE / "results.json").write_text(json.dumps(about | result, indent=2) + "\n")
+    (HERE / "flips.json").write_text(json.dumps(about | result, indent=2) + "\n")
     draw(result["ndcg@10"], HERE / "flip_table.png")
     readme = HERE / "README.md"
     head, _, rest = readme.read_text().partition("<!-- tables -->\n")
