@@ -168,7 +168,7 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
             raise ValueError(f"row {row.name!r}: {error}") from error
         key = repr((row.verb, row.of, sorted(flat(config).items()), repr(searched.get(row.parent))))
         if row.verb != "evaluate" and {"group", "name", "job_type"} <= set(config.get("logger") or ()):
-            tracked.add(row.parent or row.name)
+            tracked |= {row.parent or row.name, row.fold_of or row.name}  # a fold, and the row whose line it is part of
         if key in seen:
             raise ValueError(
                 f"two rows must not resolve to the same configuration, got {seen[key]!r} and {row.name!r}. "

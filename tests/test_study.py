@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,17 @@ def test_rows_that_log_to_wandb_are_told(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(STUDY.replace("tuning=full]", "tuning=full, 'logger=[csv]']"))
     assert check(load_study(path), ["data.source.path=x"], known_keys()) == {"Popularity"}
+
+
+def test_a_row_in_folds_is_told_as_the_row_it_becomes(tmp_path: Path) -> None:
+    content = {
+        "title": "t", "question": "q", "protocol": "p", "metrics": ["ndcg@10"], "primary": "ndcg@10",
+        "folds": ["data.source.seed=1", "data.source.seed=2"],
+        "rows": [{"name": "A", "verb": "train", "overrides": ["data=synthetic", "items=id", "tuning=full"]}],
+    }  # fmt: skip
+    (tmp_path / "study.yaml").write_text(json.dumps(content))  # yaml reads it
+    study = load_study(tmp_path / "study.yaml")
+    assert check(study, ["logger=wandb"], known_keys()) == {"A", *(row.name for row in study.rows)}
 
 
 def test_the_launcher_stays_light() -> None:

@@ -95,7 +95,7 @@ def draw(ndcg: dict[str, dict[str, float]], place: Path) -> None:
         axes.annotate(model, (0, places[0]), xytext=(-8, 0), textcoords="offset points", ha="right", va="center")
         axes.annotate(model, (len(places) - 1, places[-1]), xytext=(8, 0), textcoords="offset points", va="center")
     axes.set_xticks(range(len(PROTOCOLS)), list(PROTOCOLS))
-    axes.set_yticks(range(1, len(MODELS) + 1))
+    axes.set_yticks(range(1, len(order["full"]) + 1))
     axes.invert_yaxis()
     axes.set_xlim(-1.1, len(PROTOCOLS) - 0.1)
     axes.set_ylabel("place by NDCG@10")
