@@ -1,7 +1,7 @@
 # make demo    sets up .venv and runs the main job;  make demo DEMO="trainer.max_epochs=1"  passes overrides on
 # make test    sets up .venv and runs every check and every test
 # make check   format, lint, types, doors, spelling, the README's result tables
-# make tables  writes the README's result tables from experiments/*/results.json
+# make tables  writes the result tables of all READMEs from experiments/*/results.json
 # make bench   start-up, data, losses, tuning, ranking, metrics, prompts; beside peers where REC_PEER_VENVS and REC_PEER_SCRIPTS name them
 # another interpreter: make PYTHON=python3.12 ...
 

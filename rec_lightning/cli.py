@@ -44,6 +44,7 @@ EXAMPLES = """Examples:
   rec-lightning train
   rec-lightning train tuning=full items=id trainer.max_epochs=3 run_dir=runs/ids
   rec-lightning train logger=[csv,wandb] seed=7
+  rec-lightning train --multirun tuning=lora,full optimizer.lr=1e-3,3e-3 seed=1,2,3 jobs=2
   rec-lightning train 'hydra.searchpath=["file:///my/conf"]' tuning=mine
 """
 
@@ -84,7 +85,11 @@ def _dispatch(words: list[str]) -> int:
     if "--help" in overrides or "-h" in overrides:
         print(_verb_help(verb))
         return 0
-    code: int = import_module(VERBS[verb]).run(overrides)
+    if any(flag in overrides for flag in ("--multirun", "-m")):
+        if verb != "train":
+            raise Refusal(f"--multirun is of train, got it with {verb}. Leave it out, or write a study.")
+        verb = "multirun"
+    code: int = import_module(VERBS.get(verb, f"rec_lightning.{verb}")).run(overrides)
     return code
 
 

@@ -6,7 +6,8 @@ commit and the day. ``--check`` writes nothing and ends with code 1 where a tabl
 README.md and those of all experiments are read.
 
 ``columns`` are some of ``scores, plain, difference, also, published, trainable, seeds, wall, memory`` (``plain``:
-scores without intervals); by default those that have something to say. ``rows`` are parts of names, parted by ``|``,
+scores without intervals); by default those that have something to say; a difference
+that holds after the correction has a star. ``rows`` are parts of names, parted by ``|``,
 with ``_`` for a blank.
 
 Relations: ``publish`` writes ``results.json``; the same figures as ``markdown``.
@@ -22,6 +23,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from rec_lightning.studies.evidence import ALPHA
 from rec_lightning.studies.formats import count, memory, metric_label, percent, seconds
 
 _MARK = re.compile(r"(<!-- results: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -105,11 +107,11 @@ def _columns(results: Row, rows: Sequence[Row], digits: int) -> dict[str, tuple[
     further = next((list(row["also"]) for row in rows if "also" in row), [])
     said = [metric for metric in metrics if any(metric in row.get("published", {}) for row in rows)]
 
-    def interval(told: Row | None, sign: str = "") -> str:
+    def interval(told: Row | None, sign: str = "", star: str = "") -> str:
         if told is None:
             return "reference"
         mean, low, high = (_short(told[key], digits, sign) for key in ("mean", "low", "high"))
-        return f"{mean} [{low}, {high}]"
+        return f"{mean}{star} [{low}, {high}]"
 
     def mean(row: Row, what: Callable[[Row], float]) -> float:
         return fmean(what(run["manifest"]) for run in row["runs"] if run["status"] == "complete")
@@ -122,7 +124,7 @@ def _columns(results: Row, rows: Sequence[Row], digits: int) -> dict[str, tuple[
         ),
         "difference": (
             [f"{metric_label(results['primary'])} minus {results['reference']}"],
-            lambda row: [interval(row["versus_reference"], "+")],
+            lambda row: [interval(row["versus_reference"], "+", _star(row))],
         ),
         "also": (
             [metric_label(metric) for metric in further],
@@ -140,6 +142,12 @@ def _columns(results: Row, rows: Sequence[Row], digits: int) -> dict[str, tuple[
         "wall": (["wall"], lambda row: [seconds(mean(row, lambda told: told["seconds"]["wall"]))]),
         "memory": (["peak memory"], lambda row: [memory(mean(row, lambda told: told["peak_memory_mb"]))]),
     }
+
+
+def _star(row: Row) -> str:
+    """A star, as Markdown writes it, where the difference to the reference holds after the study's correction."""
+    evidence = row.get("evidence")
+    return "\\*" if evidence and evidence[evidence["correction"]] < ALPHA else ""
 
 
 def _short(value: float, digits: int, sign: str = "") -> str:

@@ -53,6 +53,17 @@ def test_a_table_of_every_row(experiments: Path) -> None:
     assert filled("no marks", experiments) == "no marks"
 
 
+def test_a_star_where_a_difference_holds_after_the_correction(experiments: Path) -> None:
+    path = experiments / "toy/results.json"
+    content = json.loads(path.read_text())
+    mark, lines = "<!-- results: toy columns=difference -->\n<!-- end -->", []
+    for p in (0.06, 0.04):
+        content["rows"][1]["evidence"] = {"holm": p, "benjamini_hochberg": 0.01, "correction": "holm"}
+        path.write_text(json.dumps(content))
+        lines.append(filled(mark, experiments).splitlines()[4])
+    assert lines == [r"| SASRec, ids | +.050 [-.001, +.100] |", r"| SASRec, ids | +.050\* [-.001, +.100] |"]
+
+
 def test_a_readme_of_an_experiment_with_what_has_no_interval(experiments: Path) -> None:
     path = experiments / "toy/results.json"
     content = json.loads(path.read_text())
