@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 # written as escapes, because they are easily taken for a hyphen
 EN_DASH = "\u2013"
 NOTHING = EN_DASH
-_WORDS = ("log_loss", "accuracy")  # all others are abbreviations
+_SHORT = ("hr", "ndcg", "auc", "gauc", "uauc", "rmse", "mae", "mrr", "f1")  # all others are words
 
 
 def metric_label(metric: str) -> str:
     """A metric's key as people write it.
 
     Example:
-        >>> metric_label("ndcg@10"), metric_label("log_loss"), metric_label("like/auc")
-        ('NDCG@10', 'log loss', 'like: AUC')
+        >>> metric_label("ndcg@10"), metric_label("long_tail@10"), metric_label("like/auc")
+        ('NDCG@10', 'long tail@10', 'like: AUC')
     """
     objective, _, name = metric.rpartition("/")
-    label = name.replace("_", " ") if name in _WORDS else name.upper()
+    label = name.upper() if name.partition("@")[0] in _SHORT else name.replace("_", " ")
     return f"{objective.replace('_', ' ')}: {label}" if objective else label
 
 

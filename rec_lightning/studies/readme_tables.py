@@ -147,7 +147,7 @@ def _columns(results: Row, rows: Sequence[Row], digits: int) -> dict[str, tuple[
 def _star(row: Row) -> str:
     """A star, as Markdown writes it, where the difference to the reference holds after the study's correction."""
     evidence = row.get("evidence")
-    return "\\*" if evidence and evidence[evidence["correction"]] < ALPHA else ""
+    return "\\*" if evidence and evidence[evidence.get("correction", "holm")] < ALPHA else ""
 
 
 def _short(value: float, digits: int, sign: str = "") -> str:

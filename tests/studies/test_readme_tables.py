@@ -75,7 +75,7 @@ def test_a_readme_of_an_experiment_with_what_has_no_interval(experiments: Path) 
     assert main([str(readme), "--check"]) == 1
     assert main([str(readme)]) == 0
     assert readme.read_text().splitlines()[1:] == [
-        "| row | HR@10 | COVERAGE@10 |", "| --- | --- | --- |", "| EASE | .100 | .481 |", "",
+        "| row | HR@10 | coverage@10 |", "| --- | --- | --- |", "| EASE | .100 | .481 |", "",
         "[All numbers](../toy/results.json), commit abc1234, 2026-11-22.", "<!-- end -->",
     ]  # fmt: skip
     assert main([str(readme), "--check"]) == 0

@@ -135,9 +135,9 @@ def test_what_has_no_interval_is_told_in_every_table(study: Study, write_run: Wr
     (cells,) = csv.DictReader(io.StringIO(csv_table(comparison)))
     assert cells["coverage@10"] == "0.375"
     assert "| .375 |" in markdown_table(comparison)
-    assert "& COVERAGE@10 & trainable" in latex_table(comparison)
+    assert "& coverage@10 & trainable" in latex_table(comparison)
     assert "$.3750$ &" in latex_table(comparison)
-    assert "COVERAGE@10" in report_page(comparison)
+    assert "coverage@10" in report_page(comparison)
     assert results(comparison)["rows"][0]["also"] == {"coverage@10": 0.375}
 
 
