@@ -161,7 +161,7 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
     for row in chain.from_iterable(tries(r) if r.tune else corners(r) if r.sweep else [r] for r in study.rows):
         try:
             config = resolve(row.verb, row_overrides(study, row, overrides, known))
-            for metric in study.metrics:
+            for metric in study.metrics if row.shown else ():
                 check_of(metric, config)
         except ValueError as error:
             raise ValueError(f"row {row.name!r}: {error}") from error
