@@ -518,7 +518,7 @@ class ScoringHead(Protocol):
     """A state, its history and candidates become scores.
 
     One for a backbone that reads the candidates says ``per_candidate = True``, one that looks at no vector of an item
-    ``reads_vectors = False``.
+    ``reads_vectors = False``. A part of it that reads columns of ``Catalog.events`` names them in ``event_columns``.
     """
 
     kinds: tuple[Kind, ...]  # of labels it works with

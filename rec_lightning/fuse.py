@@ -1,6 +1,7 @@
 """Fuse complete runs: runs=[DIR,DIR] and fuse=rrf, borda, weighted or stacking; tells whether it helps beside each run.
 
-Each run is evaluated with lists of length depth first, in its own directory, where the next fusion finds them.
+Each run is evaluated with lists of length depth first, in its own directory, where the next fusion finds them. A run
+that scored labels orders the candidates of the first run: fuse=two_stage runs=[RANKS,SCORES] takes its order alone.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 New users come as a table with the columns user, item and perhaps timestamp, or as lines of JSON such as {"user": "ann",
 "items": ["i3", "i7"]}; history=- reads standard input. new_items=FILE adds items that the run never saw, where the
 model reads their texts or features. filters=[category,between,listed] choose the candidates and rerank=mmr (and others)
-the lists among the best of them. Lists are written while they are made (output=FILE.csv, .jsonl or .parquet).
+the lists among the best of them; rescore=DIR has a run that scored labels order these. Lists are written while they are
+made (output=FILE.csv, .jsonl or .parquet).
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ def draw(rows: list[dict[str, Any]], place: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     for axis in axes[:, 0]:
         axis.set_ylabel("NDCG@10")
-    axes[0, 1].legend(fontsize=8, frameon=False)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False, fontsize=9
+    )
     figure.savefig(place, dpi=110)
 
 

@@ -33,6 +33,8 @@ class CL4SRec(nn.Module):
         weight: of this objective beside the loss; positive.
         temperature: the scores are divided by it; positive.
         cosine: scores of unit vectors, in place of inner products.
+        everyone: views are held against those of all processes, as in one process with the whole batch; else against
+            those of their own. With one process there are no others, and both are the same.
 
     Raises:
         ValueError: a value out of range.
@@ -45,19 +47,20 @@ class CL4SRec(nn.Module):
         weight: float = 0.1,
         temperature: float = 1.0,
         cosine: bool = False,
+        everyone: bool = False,
     ) -> None:
         super().__init__()
         check_contrast(weight, temperature)
         if not augmentations:
             raise ValueError("companion.augmentations must name at least one, got none. Set companion.augmentations.")
         self.augmentations = list(augmentations.values())
-        self.weight, self.temperature, self.cosine = weight, temperature, cosine
+        self.weight, self.temperature, self.cosine, self.everyone = weight, temperature, cosine, everyone
         self.hidden = nn.Parameter(0.02 * torch.randn(width))
 
     def forward(self, batch: Batch, vectors: Tensor, encode: Encode) -> Tensor:
         """A training batch whose history is rows of the vectors (M, D) -> scalar."""
         one, two = (self._state(batch, vectors, encode) for _ in range(2))
-        return info_nce(one, two, self.temperature, self.cosine)
+        return info_nce(one, two, self.temperature, self.cosine, self.everyone)
 
     def _state(self, batch: Batch, vectors: Tensor, encode: Encode) -> Tensor:
         history, length = self._view(batch.history, batch.length)

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rec_lightning.exchange import joined
+
 # B batch, D width
 
 
-def info_nce(one: Tensor, two: Tensor, temperature: float, cosine: bool) -> Tensor:
+def info_nce(one: Tensor, two: Tensor, temperature: float, cosine: bool, everyone: bool = False) -> Tensor:
     """The mean over all 2 B views of ``-log softmax`` of the other view's score among the 2 B - 1 others.
 
     Args:
@@ -23,13 +25,15 @@ def info_nce(one: Tensor, two: Tensor, temperature: float, cosine: bool) -> Tens
         two: (B, D); row b is the pair of row b.
         temperature: the scores are divided by it.
         cosine: scores of unit vectors; else inner products.
+        everyone: among the views of all processes, which may have other numbers of rows; the mean is over the own ones.
     """
-    views = torch.cat([one, two]).float()
+    views = torch.stack([one, two], 1).float()
     if cosine:
-        views = F.normalize(views, dim=1)
-    scores = (views @ views.T / temperature).fill_diagonal_(-torch.inf)  # (2 B, 2 B)
-    pair = torch.arange(len(views), device=views.device).roll(len(one))
-    return F.cross_entropy(scores, pair)
+        views = F.normalize(views, dim=2)
+    others, own = joined(views) if everyone else (views, slice(0, len(views)))
+    scores = views.flatten(0, 1) @ others.flatten(0, 1).T / temperature  # (2 B, 2 B of all)
+    place = torch.arange(2 * own.start, 2 * own.stop, device=scores.device).unsqueeze(1)
+    return F.cross_entropy(scores.scatter(1, place, -torch.inf), place.squeeze(1) ^ 1)
 
 
 def check_contrast(weight: float, temperature: float) -> None:

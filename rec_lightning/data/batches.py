@@ -4,7 +4,8 @@ Training cuts each user's events into windows so that every target is trained ex
 train on the last L events only (and lose 60 % of the targets of ML-100K) or repeat a history once per prefix.
 Where the cuts lie moves from epoch to epoch, so that no target always stands at a window's poor beginning.
 
-Batches carry times where the sequences have them; ``RecData`` hides them from whoever does not ask.
+Batches carry times where the sequences have them; ``RecData`` hides them from whoever does not ask. Those of an
+evaluation carry labels and events where the sequences have labels.
 
 Everything is a function of (seed, epoch, position): a killed run goes on in the middle of an epoch exactly.
 """
@@ -162,13 +163,14 @@ class EvalBatches:
         time = sequences.timestamp
         target_time = event if time is None else time[event]
         self.items, self.time = known.items, None if time is None else known.of(time)
+        self.feedback = None if sequences.label is None else known.of(sequences.label)
         length = np.minimum(known.end - known.begin, max_length)
         # histories of one length together, so that a batch carries little padding; those without any are left out
         rows = np.argsort(length, kind="stable")[(length == 0).sum() :]
         self.share = Share(len(rows), batch_size, rank, world)
         rows = rows[self.share.rows]
-        columns = (sequences.items[event], target_time, known.user, known.begin, known.end)
-        self.target, self.target_time, self.user, self.begin, self.end = (x[rows] for x in columns)
+        columns = (sequences.items[event], target_time, known.user, known.begin, known.end, event)
+        self.target, self.target_time, self.user, self.begin, self.end, self.event = (x[rows] for x in columns)
 
     def __len__(self) -> int:
         return len(self.share)
@@ -179,15 +181,19 @@ class EvalBatches:
     def _gather(self, rows: slice) -> Batch:
         begin, end = self.begin[rows], self.end[rows]
         seen_count = end - begin
-        real, event, length = newest(begin, end, self.max_length)
-        history = np.where(real, self.items[event], 0)
+        real, past, length = newest(begin, end, self.max_length)
+        history = np.where(real, self.items[past], 0)
         offsets = np.concatenate([[0], np.cumsum(seen_count)])
         flat = np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], seen_count)
         columns = [self.user[rows], history, length, self.target[rows], self.items[flat], offsets]
         times = []
         if self.time is not None:
-            times = [np.where(real, self.time[event], 0), self.target_time[rows]]
-        return _batch(columns, times)
+            times = [np.where(real, self.time[past], 0), self.target_time[rows]]
+        batch = _batch(columns, times)
+        if self.feedback is not None:
+            batch.feedback = torch.from_numpy(np.where(real, self.feedback[past], np.float32(np.nan)))
+            batch.event = torch.from_numpy(self.event[rows])
+        return batch
 
 
 def _batch(columns: list[Ints], times: list[Ints]) -> Batch:

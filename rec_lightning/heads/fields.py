@@ -78,7 +78,7 @@ class Fields(nn.Module):
         events: Columns | None = None,
     ) -> None:
         super().__init__()
-        self.width, self.known = width, catalog.users.height
+        self.width, self.known, self.event_columns = width, catalog.users.height, tuple(events or ())
         # one row more: for whoever is not known, and for the padding
         self.user_ids = nn.Embedding(self.known + 1, width) if user_ids else None
         self.item_ids = nn.Embedding(catalog.size + 1, width) if item_ids else None
@@ -101,8 +101,9 @@ class Fields(nn.Module):
         numbers = {column: how for column, how in columns.items() if how not in of}
         try:
             made = make(learnt, self.width, of["category"], of["list"], numbers)
-            if name == "event" and frame.height:
-                made.encode(frame)  # type: ignore[operator]
+            if name != "item" and frame.height:
+                # of whoever is not known nothing is
+                made.encode(frame if name == "event" else pl.concat([frame, frame.clear(1)]))  # type: ignore[operator]
         except ValueError as error:
             raise ValueError(f"head.fields.{name}s: {error}") from error
         return made
@@ -123,7 +124,7 @@ class Fields(nn.Module):
                 rows = (batch.candidate - 1).flatten()
                 found.append(table.fields(rows).unflatten(0, shape))  # type: ignore[operator]
             else:
-                rows = batch.user if name == "user" else batch.event
+                rows = user if name == "user" else batch.event
                 found.append(_spread(table.fields(rows), shape[1]))  # type: ignore[operator]
         if not found:
             return torch.zeros(*shape, 0, self.width, device=batch.candidate.device)

@@ -38,6 +38,7 @@ def compare(study: Study, entries: Sequence[Finished | Failure], overrides: Sequ
         if runs[row.name]
         else Missing(row, failed[row.name])
         for row in study.rows
+        if row.shown
     ]
     return Comparison(study, tuple(_corrected(lines, study.correction)), tuple(overrides))
 

@@ -154,7 +154,8 @@ def show(
     from rec_lightning.studies.publish import publish
     from rec_lightning.studies.table import result_table
 
-    entries = [_entry(study, *run, outcome, folder) for run, outcome in zip(study.runs, outcomes, strict=True)]
+    told = [(run, outcome) for run, outcome in zip(study.runs, outcomes, strict=True) if run[0].shown]
+    entries = [_entry(study, *run, outcome, folder) for run, outcome in told]
     comparison = compare(study, entries, overrides)
     console.print(result_table(comparison))
     report = publish(comparison, folder)

@@ -53,6 +53,7 @@ def parse_study(content: object) -> Study:
     rows = _measured(tuple(_row(row, common, seeds, hunt) for row in content_of), content_of)
     if "ablation" in fields:
         rows += ablated(fields["ablation"], rows)
+    _check_hidden(rows)
     return Study(
         title=str(fields["title"]),
         question=str(fields["question"]).strip(),
@@ -122,8 +123,18 @@ def _combinations(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _check_hidden(rows: Sequence[RowSpec]) -> None:
+    fused = {name for row in rows for name in row.of}
+    for row in rows:
+        if not row.shown and (row.searched or row.name not in fused):
+            raise ValueError(
+                f"row {row.name!r} is not shown, so another row must fuse it, and nothing can be searched in it. Name "
+                "it in `of` of a row and leave its search out, or set shown to true."
+            )
+
+
 def _row(content: object, common: Mapping[str, Any], seeds: tuple[int, ...], hunt: Hunt) -> RowSpec:
-    optional = {"overrides", "seconds", "seeds", "published", "levels", "tune", "search", "of"}
+    optional = {"overrides", "seconds", "seeds", "published", "levels", "tune", "search", "of", "shown"}
     fields = _mapping(content, "a row", {"name", "verb"}, optional)
     name, verb = str(fields["name"]), str(fields["verb"])
     if verb not in VERBS:
@@ -136,6 +147,8 @@ def _row(content: object, common: Mapping[str, Any], seeds: tuple[int, ...], hun
             f"overrides of row {name!r} must leave {', '.join(left)} to the study, got {clash}. Set seeds."
         )
     seconds, of = fields.get("seconds"), _strings(fields.get("of", []), f"`of` of row {name!r}")
+    if not isinstance(shown := fields.get("shown", True), bool):
+        raise ValueError(f"shown of row {name!r} must be true or false, got {shown!r}.")
     return RowSpec(
         name=name,
         verb=verb,
@@ -147,6 +160,7 @@ def _row(content: object, common: Mapping[str, Any], seeds: tuple[int, ...], hun
         tune=hunt.tune(fields),
         sweep=hunt.sweep(fields),
         of=of,
+        shown=shown,
     )
 
 

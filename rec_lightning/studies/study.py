@@ -77,6 +77,7 @@ class RowSpec:
         of: names of the rows that a ``fuse`` makes one ranking of: for each seed those of several rows, or all the
             seeds of a single one; the one row that an ``evaluate`` measures again, each of its seeds.
         fold_of: name of the row of which this is one fold; empty for a whole row.
+        shown: whether it is a row of the table; one that is not runs for those that fuse it, and measures what it may.
     """
 
     name: str
@@ -97,6 +98,7 @@ class RowSpec:
     parent: str = ""
     of: tuple[str, ...] = ()
     fold_of: str = ""
+    shown: bool = True
 
     @property
     def searched(self) -> frozenset[str]:
@@ -168,7 +170,7 @@ class Study:
         for row in self.rows:
             _check_row(row, self.metrics)
             _check_sources(row, {one.name: one for one in self.rows})
-        whole = list(dict.fromkeys(row.fold_of or row.name for row in self.rows))
+        whole = list(dict.fromkeys(row.fold_of or row.name for row in self.rows if row.shown))
         if self.reference is not None and self.reference not in whole:
             raise ValueError(f"reference must be the name of a row, one of {whole}, got {self.reference!r}.")
 

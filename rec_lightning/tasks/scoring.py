@@ -167,6 +167,15 @@ class ScoringTask(Crossing):
         event, user = (x.repeat_interleave(several) for x in (batch.event, batch.user))
         return Predictions(event, user, batch.candidate.flatten(), batch.label.flatten(), value.flatten(0, 1))
 
+    def worth(self, batch: Batch, vectors: Tensor) -> Tensor:
+        """What each candidate is worth, for whoever orders them: (B, C) double, in which nearly certain ones differ.
+
+        Args:
+            batch: its candidates may be any items, and no label is read.
+            vectors: (N + 1, D) of all items.
+        """
+        return self.loss.predict(self._scores(batch, vectors, self._place(batch)).double())
+
     def on_validation_epoch_end(self) -> None:
         """Logs ``val/...``; what a metric chose on validation holds for the test."""
         self._log_metrics("val", self.val_metrics)

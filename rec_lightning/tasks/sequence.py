@@ -29,6 +29,7 @@ from rec_lightning.contracts import (
 )
 from rec_lightning.ranking.topk import TopK
 from rec_lightning.tasks.crossing import Crossing
+from rec_lightning.tasks.processes import weight
 
 # B batch, L length, D width, N items, P positions that count, M unique items
 
@@ -112,7 +113,9 @@ class SequenceTask(Crossing):
             beside = self.companion(replace(asked_for_all, history=history), vectors, self._after)
             self.log("train/loss_main", loss.detach(), batch_size=len(batch))
             self.log("train/loss_companion", beside.detach(), batch_size=len(batch))
-            loss = loss + self.companion.weight * beside
+            # a mean over histories: a process counts in it by its rows, and in the loss by its positions
+            share = weight(len(batch), loss.device) / weight(len(aim), loss.device)
+            loss = loss + self.companion.weight * share * beside
         return self._counted(loss, len(aim), len(batch))
 
     def pose(self, batch: Batch) -> Batch:

@@ -33,6 +33,7 @@ class Histories:
         items: (E,) item indices, users together and each in time order.
         offsets: (U + 1,) which events are whose.
         timestamp: (E,) seconds since 1970; None where it is not known.
+        label: (E,) float32 for a model that scores, NaN where there is none; None for one that ranks.
     """
 
     users: pl.Series
@@ -40,6 +41,7 @@ class Histories:
     items: NDArray[np.int64]
     offsets: NDArray[np.int64]
     timestamp: NDArray[np.int64] | None = None
+    label: NDArray[np.float32] | None = None
 
     def batches(
         self, max_length: int, batch_size: int, timed: bool = False, at: int | None = None
@@ -66,7 +68,8 @@ class Histories:
             time = self.timestamp[source]
             if at is not None:
                 time[ends - 1] = at
-        asked = Sequences(items, np.concatenate([[0], ends]), role, self.users, time)
+        label = None if self.label is None else self.label[source]
+        asked = Sequences(items, np.concatenate([[0], ends]), role, self.users, time, label)
         for batch in EvalBatches(asked, 2, max_length, batch_size):
             places = order[batch.user.numpy()]
             yield places, replace(batch, user=torch.from_numpy(self.rows[places]))
@@ -97,4 +100,5 @@ def known(
         some, event = some[count > 0], event[stays]
         offsets = np.concatenate([[0], np.cumsum(count[count > 0])]).astype(np.int64)
         time = None if sequences.timestamp is None else np.asarray(sequences.timestamp[event])
-        yield Histories(sequences.users.gather(some), some, np.asarray(sequences.items[event]), offsets, time)
+        label = None if sequences.label is None else np.asarray(sequences.label[event])
+        yield Histories(sequences.users.gather(some), some, np.asarray(sequences.items[event]), offsets, time, label)

@@ -3,7 +3,8 @@
 Users come some thousand at a time, candidates are scored in chunks, and lists are written as they are made: what is
 held is the model, the data and one piece of the users, never users times items.
 
-Relations: ``recommend`` is the front door; ``model`` scores, ``histories`` and ``history_file`` say who is asked for.
+Relations: ``recommend`` is the front door; ``model`` scores, ``second_stage`` orders anew, ``histories`` and
+``history_file`` say who is asked for.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from rec_lightning.use.lists_file import ListsFile, check_output
 from rec_lightning.use.model import Model
 from rec_lightning.use.new_items import read_new_items
 from rec_lightning.use.progress import Bar
+from rec_lightning.use.second_stage import second_stage
 
 # B users, C candidates, k items of a list
 
@@ -92,6 +94,7 @@ class Recommendation:
         self.new_items: str | None = config.new_items
         if config.among != "all" and self.new_items is None:
             raise ValueError(f"among={config.among} needs new items, got none. Set new_items=FILE, or among=all.")
+        self.second = second_stage(config)
         check_output(config.output, config.overwrite)
         self.filters: dict[str, Any] = dict(instantiate(config.filters))
         self.file = None if config.history is None else HistoryFile(str(config.history))
@@ -115,10 +118,14 @@ class Recommendation:
         if config.k > len(chosen):
             raise ValueError(f"k must be 1..number of candidates ({len(chosen)}), got {config.k}. Set k.")
         self.candidates = len(chosen)
-        self.reranker = self._reranker()
-        self.best = model.best(
-            torch.from_numpy(chosen), config.k if self.reranker is None else self.reranker.candidates
-        )
+        self.reranker, several = self._reranker(), config.k
+        self.known = model.data.sequences
+        if self.second is not None:
+            self.known = self.second.read(model.data, str(config.run))
+            several = self.second.depth(config.depth, config.k, self.candidates)
+        elif self.reranker is not None:
+            several = self.reranker.candidates
+        self.best, self.width = model.best(torch.from_numpy(chosen), several), several
         self.items = Ids(model.catalog.items[ITEM], "item", config.unknown, first=1)
         self.people = Ids(model.data.sequences.users, "user", config.unknown if self.file is None else "skip")
         every = np.arange(len(model.data.sequences.users))
@@ -179,22 +186,24 @@ class Recommendation:
     def _pieces(self) -> Iterator[Histories]:
         if self.file is not None:
             return self.file.read(self.items, self.people)
-        data = self.model.data
-        return known(data.sequences, self.rows, self.config.upto, data.inputs)
+        return known(self.known, self.rows, self.config.upto, self.model.data.inputs)
 
     def _lists(self, piece: Histories) -> tuple[torch.Tensor, torch.Tensor]:
         # (B, k) in the order of the users
         config, model = self.config, self.model
-        if model.timed and piece.timestamp is None:
+        if (model.timed or (self.second is not None and self.second.timed)) and piece.timestamp is None:
             raise Refusal(
                 "the backbone of the run reads when events happened, and history has no timestamp. Add the column "
                 "timestamp (seconds since 1970; in lines of JSON timestamps)."
             )
-        items = torch.zeros(len(piece.users), config.k, dtype=torch.long)
+        width = config.k if self.second is None else self.width
+        items = torch.zeros(len(piece.users), width, dtype=torch.long)
         scores = torch.full(items.shape, -torch.inf)
         for places, batch in piece.batches(model.max_length, config.batch_size, model.timed, config.at):
             items[places], scores[places] = self._chosen(batch, *model.lists(batch, self.best, config.exclude_seen))
-        return items, scores
+        if self.second is not None:
+            items, scores = self.second.ordered(piece, items, scores, config.at)
+        return items[:, : config.k], scores[:, : config.k]
 
     def _chosen(self, batch: Batch, items: torch.Tensor, scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if self.reranker is None:

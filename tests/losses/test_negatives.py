@@ -240,3 +240,31 @@ def test_targets_of_all_processes_are_those_of_one_batch(shared: bool, monkeypat
         losses.append(sum(found))
     if shared:  # all twelve, whatever their order
         assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("kind", ["in_batch", "mixed"])
+def test_gathered_draws_keep_their_rate_and_the_denominator_without_bias(
+    kind: str, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # three processes with 1, 2 and 5 positions; this one is the second, whose own number is no part of the rate
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(1)
+    keys, query = 0.3 * torch.randn(N + 1, 8, generator=generator), torch.randn(8, generator=generator)
+    powers = (keys @ query).double().exp()
+    parts = {"in_batch": InBatch(everyone=True), "uniform": Uniform()}
+    sampler = parts["in_batch"] if kind == "in_batch" else Mixed(parts, {"in_batch": 0.5, "uniform": 0.5})
+    loss = SampledSoftmax(4, shared, negatives=sampler)
+    loss.prepare(catalog())
+    ratios = []
+    for target in targets(8, 2500):
+        monkeypatch.setattr(f"{InBatch.__module__}.gathered", lambda own, t=target: list(t.split([1, 2, 5])))
+        monkeypatch.setattr(f"{InBatch.__module__}.mine", lambda given: slice(1, 3))
+        negatives = loss.negatives(target[1:3])
+        items, rate = (x if shared else x[0] for x in (negatives.items, negatives.rate))
+        other = items != target[1]
+        whole = powers[1:].sum() - powers[target[1]]
+        ratios.append(float((powers[items] / rate.double())[other].sum() / whole))
+    error = np.std(ratios) / len(ratios) ** 0.5
+    assert abs(np.mean(ratios) - 1) < 4 * error
+    assert error < 0.03

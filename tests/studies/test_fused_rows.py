@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shutil
@@ -126,6 +127,35 @@ def test_one_whose_source_failed_says_so_and_the_others_run(bench: Bench) -> Non
     told = {failure.spec.name: failure.error for failure in bench.failures}
     assert told["Both"] == ("it fuses EASE (seed 1), which failed",)
     assert set(told) == {"Both", "EASE"}
+
+
+def test_a_row_that_is_not_shown_runs_for_those_that_fuse_it(bench: Bench) -> None:
+    content = rows()
+    content["rows"] = [*content["rows"][:2], content["rows"][2] | {"shown": False}, content["rows"][3]]
+    assert "ease/seed-1" in bench.run(parse_study(content))
+    told = json.loads((bench.folder / "results.json").read_text())
+    assert [row["name"] for row in told["rows"]] == ["Both", "A", "Seeds of A"]
+    bench.broken = "ease"
+    shutil.rmtree(bench.folder / "ease")
+    bench.run(parse_study(content))
+    assert {failure.spec.name: failure.error for failure in bench.failures} == {
+        "Both": ("it fuses EASE (seed 1), which failed",)
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"of": ["A", "C"]}, "row 'EASE' is not shown, so another row must fuse it"),
+        ({"shown": "no"}, "shown of row 'Both' must be true or false, got 'no'"),
+    ],
+)
+def test_refusals_of_rows_that_are_not_shown(change: dict[str, Any], message: str) -> None:
+    content = rows(**change)
+    content["rows"] = [*content["rows"], {"name": "C", "verb": "train"}]
+    content["rows"][2] = content["rows"][2] | {"shown": False}
+    with pytest.raises(ValueError, match=re.escape(message)):
+        parse_study(content)
 
 
 def test_the_same_rule_over_other_rows_is_another_row() -> None:

@@ -22,7 +22,9 @@ class InBatch(nn.Module):
     """Negatives that are targets elsewhere in the batch; at most as many as it has positions where they are shared.
 
     Args:
-        everyone: takes the targets of all processes, as one process with the whole batch would; else of its own.
+        everyone: takes the targets of all processes, as one process with the whole batch would; else of its own. Item
+            indices travel, vectors do not: each process makes those of what it drew, so that gradients go on to be
+            averaged as always. With one process both are the same.
     """
 
     share: Tensor
