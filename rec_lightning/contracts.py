@@ -435,7 +435,8 @@ class ItemEncoder(Tunable, Protocol):
     """How an item becomes a vector. Row 0 of every table belongs to the padding and is zero.
 
     One whose vectors come from the item table alone offers ``extend(catalog)``: it reads another catalogue with what
-    it has learnt.
+    it has learnt. One that reads queries names their column in ``event_columns`` and offers ``asked(event)``: (B,) rows
+    of ``Catalog.events`` -> (B, D).
     """
 
     width: int

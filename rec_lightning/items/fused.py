@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from rec_lightning.contracts import Catalog, ItemEncoder
 
-# M items asked for, N items, K parts, D width
+# M items asked for, N items, K parts, D width, B events
 
 
 class FusedItems(nn.Module):
@@ -90,6 +90,16 @@ class FusedItems(nn.Module):
     def vectors(self, items: Tensor) -> Tensor:
         """(M,) -> (M, D)."""
         return self._fuse([self._part(name).vectors(items) for name in self.parts])
+
+    @property
+    def event_columns(self) -> tuple[str, ...]:
+        """Columns of the events that parts read."""
+        return tuple(column for part in self.parts.values() for column in getattr(part, "event_columns", ()))
+
+    def asked(self, event: Tensor) -> Tensor:
+        """(B,) rows of ``Catalog.events`` -> (B, D), the sum over the parts that read queries; no fusion."""
+        found = [part.asked(event) for part in self.parts.values() if getattr(part, "event_columns", ())]  # type: ignore[operator]
+        return torch.stack(found).sum(0)
 
     @property
     def reader(self) -> nn.Module | None:

@@ -10,7 +10,9 @@ drawn at random, and takes the others from the bank, which holds each item's vec
 (the idea of a memory bank as in Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
 Discrimination", CVPR 2018, https://arxiv.org/abs/1805.01978). Evaluation encodes everything anew.
 
-Relations: ``id`` learns a vector without text; ``fused`` adds both.
+A query that an event carries is read like one more item's text, by the same encoder and projection.
+
+Relations: ``id`` learns a vector without text; ``fused`` adds both; ``queries`` has the texts of the events.
 """
 
 from __future__ import annotations
@@ -29,11 +31,12 @@ from rec_lightning.identity import identity
 from rec_lightning.items.hidden import HiddenCache
 from rec_lightning.items.layers import frozen_below, layers_of
 from rec_lightning.items.new_tokens import extend
+from rec_lightning.items.queries import Queries
 from rec_lightning.items.templates import render
 from rec_lightning.items.tokens import Tokens
 from rec_lightning.language_models import load, set_dropout
 
-# M items asked for, N items, T tokens, H width of the encoder, D width of the model
+# M items asked for, N items, T tokens, H width of the encoder, D width of the model, B events
 
 Pooling = Literal["mean", "cls", "last"]
 
@@ -56,14 +59,16 @@ class TextItems(nn.Module):
             so nothing is taken from the cache then.
         quantize: keeps the encoder's linear layers in 4 bits (``nf4``) or 8 (``int8``); null for full weights.
         gradient_checkpointing: whether layers are computed again in the backward pass and not kept.
+        query: column of the events whose texts are read too; None for none.
 
     Raises:
-        ValueError: a value out of range, or a template that does not fit the item table.
+        ValueError: a value out of range, a column that holds no texts, or a template that does not fit the item table.
         FileNotFoundError: the model cannot be had.
     """
 
     pretrained = True
     bank: Tensor
+    asks: Tensor
 
     def __init__(
         self,
@@ -79,6 +84,7 @@ class TextItems(nn.Module):
         new_tokens: Sequence[str] = (),
         gradient_checkpointing: bool = False,
         quantize: Bits | None = None,
+        query: str | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("fresh", fresh), ("chunk_tokens", chunk_tokens)):
@@ -86,7 +92,9 @@ class TextItems(nn.Module):
                 raise ValueError(f"items.{name} must be at least 1, got {value}. Set items.{name}.")
         if not 0 <= dropout < 1:
             raise ValueError(f"items.dropout must be in [0, 1), got {dropout}. Set items.dropout.")
-        texts = render(template, catalog.items)
+        self.queries = Queries(catalog.events, query)
+        self.event_columns = self.queries.columns
+        texts = [*render(template, catalog.items), *self.queries.texts]
         tokenizer, encoder = load(model)
         self.base = identity(model, encoder, tokenizer)
         if quantize is not None:
@@ -113,6 +121,7 @@ class TextItems(nn.Module):
         self.projection = nn.Linear(encoder.config.hidden_size, width)
         # the last pooled vector of each item; not a weight, but a resumed run needs it
         self.register_buffer("bank", torch.empty(0), persistent=False)
+        self.register_buffer("asks", torch.tensor(self.queries.place), persistent=False)
 
     @property
     def trunk(self) -> nn.Module:
@@ -144,12 +153,18 @@ class TextItems(nn.Module):
         Raises:
             ValueError: it lacks a column of the template.
         """
-        self.tokens, self.size = self.tokens.of(render(self.template, catalog.items)), catalog.size
+        texts = [*render(self.template, catalog.items), *self.queries.texts]
+        self.tokens, self.size = self.tokens.of(texts), catalog.size
         self.hidden, self.bank = HiddenCache(), torch.empty(0, device=self.bank.device)
 
     def vectors(self, items: Tensor) -> Tensor:
         """(M,) -> (M, D); the padding gives zeros."""
         return self._project(self.pooled(items)) * (items > 0).unsqueeze(1)
+
+    def asked(self, event: Tensor) -> Tensor:
+        """(B,) rows of ``Catalog.events`` -> (B, D) vectors of their queries, zeros where there is none."""
+        unique, place = torch.unique(self.asks[event], return_inverse=True)
+        return self.vectors(torch.where(unique > 0, unique + self.size, 0))[place]
 
     def read(self, items: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """What the vectors would be if these were the texts' tokens: (n,), (n, T), (n, T) -> (n, D).

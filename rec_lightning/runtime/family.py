@@ -51,6 +51,7 @@ def check_family(config: DictConfig) -> None:
     for place, node in parts_of(config):
         check_part(place, node, task, kind)
     _check_words(config, kind)
+    check_query(config)
     for group in ("ranking", "rerank", "companion"):
         if scores and config.get(group):
             raise ValueError(f"{group}={named(config[group])} has no effect with task={task}. Set {group}=none.")
@@ -69,6 +70,33 @@ def check_family(config: DictConfig) -> None:
     _check_moved(config)
     if not scores and not config.get("ranking"):
         raise ValueError(f"task={task} needs a ranking, got none. Set ranking=topk.")
+
+
+def check_query(config: DictConfig) -> None:
+    """Refuses a query where no event is asked about, and where nothing reads the state that it is added to.
+
+    Args:
+        config: resolved.
+
+    Raises:
+        ValueError: names the option and what to set instead.
+    """
+    items = {"items": config["items"]} | {
+        f"items.parts.{k}": v for k, v in (config["items"].get("parts") or {}).items()
+    }
+    place = next((name for name, node in items.items() if node and node.get("query") is not None), None)
+    if place is None:
+        return
+    if not config.get("label"):
+        raise ValueError(
+            f"{place}.query={items[place].query} has no effect with task={named(config.task)}, where no event is asked "
+            f"about. Set task=scoring, or {place}.query=null."
+        )
+    if not getattr(get_object(config.head["_target_"]), "reads_vectors", True):
+        raise ValueError(
+            f"{place}.query={items[place].query} has no effect with head={named(config.head)}, which reads no state. "
+            f"Set head=dot_bias, fm, mlp, din or dcn, or {place}.query=null."
+        )
 
 
 def _check_moved(config: DictConfig) -> None:

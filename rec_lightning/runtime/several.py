@@ -12,7 +12,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
 
 from rec_lightning.contracts import Catalog, Label
-from rec_lightning.runtime.family import check_part, named, parts_of
+from rec_lightning.runtime.family import check_part, check_query, named, parts_of
 from rec_lightning.runtime.measures import keys_of
 
 _NEEDED = {"structure": "shared_bottom", "balancing": "fixed"}
@@ -51,6 +51,7 @@ def check_several(config: DictConfig) -> None:
     if ranks and not config.get("ranking"):
         raise ValueError(f"task={task} has an objective that ranks and needs a ranking, got none. Set ranking=topk.")
     _check_trunk(config, task)
+    check_query(config)
     for name, part in objectives.items():
         label = part.get("label")
         if "label" in part and not label:

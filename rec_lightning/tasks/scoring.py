@@ -3,6 +3,11 @@
 The crossing of the two roads: items -> backbone -> head -> loss in training, -> predictions -> metrics in evaluation.
 Names no model: every part comes in ready.
 
+Where events carry a query that the items read, its vector is added to the state of the history, so that every head that
+reads the state meets it: the sum of user and query of Q. Ai et al., "Learning a Hierarchical Embedding Model for
+Personalized Product Search", SIGIR 2017, https://doi.org/10.1145/3077136.3080813. What differs: the user is the state
+of any backbone, the query's vector comes from the encoder of the items' texts, and both count alike.
+
 Relations: ``sequence`` ranks the whole catalogue; here one candidate, or a few, stand beside each history.
 """
 
@@ -72,6 +77,7 @@ class ScoringTask(Crossing):
         self.head, self.loss = head, loss
         self.feedback = Feedback(label, items.width) if feedback and items.width else None
         self.tells, self.per_candidate = feedback, getattr(backbone, "per_candidate", False)
+        self.searched = bool(getattr(items, "event_columns", ()))
         # all that read the same predictions keep them once
         alike = [name for name, metric in metrics.items() if hasattr(metric, "kinds")]
         collection = MetricCollection(dict(metrics), compute_groups=[alike, *([n] for n in metrics if n not in alike)])
@@ -114,6 +120,8 @@ class ScoringTask(Crossing):
         state = self.backbone.states(batch if self.tells else replace(batch, feedback=None), history)
         if not self.per_candidate:
             state = state[torch.arange(len(batch), device=state.device), batch.length - 1]  # (B, D)
+        if self.searched:
+            state = state + self.items.asked(batch.event)  # type: ignore[attr-defined]
         out: Tensor = self.head(batch, state, history, candidate)
         return out
 
