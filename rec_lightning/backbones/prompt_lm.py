@@ -31,7 +31,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from rec_lightning.backbones.label_words import word_ids
 from rec_lightning.backbones.prompt_chunks import chunks
-from rec_lightning.backbones.prompt_prefix import groups, keeps, last_states
+from rec_lightning.backbones.prompt_prefix import Reading, groups, keeps, last_states
 from rec_lightning.backbones.prompt_reader import PromptReader
 from rec_lightning.backbones.prompt_texts import Ints
 from rec_lightning.backbones.prompts import Prompts
@@ -110,27 +110,35 @@ class PromptLM(PromptReader):
         rows, asked = batch.candidate.shape
         first = self.prompts.size + 1  # of the texts without content
         empty = torch.arange(first, first + self.blanks, device=batch.candidate.device).expand(rows, -1)
-        made = self.prompts(replace(batch, candidate=torch.cat([batch.candidate, empty], 1)))
+        whole = replace(batch, candidate=torch.cat([batch.candidate, empty], 1))
+        made = self.prompts(whole)
         shared = np.repeat(made.shared, asked + self.blanks).tolist()
-        out: Tensor = (self._last(made.ids, shared) @ self.rows.T).unflatten(0, (rows, asked + self.blanks))
+        out: Tensor = (self._last(made.ids, shared, self._reading(whole)) @ self.rows.T).unflatten(
+            0, (rows, asked + self.blanks)
+        )
         if not self.blanks:
             return out
         said = out.log_softmax(-1)  # (B, C + blanks, W)
         return said[:, :asked] - said[:, asked:].exp().mean(1, keepdim=True).log()
 
-    def _last(self, prompts: Sequence[Ints], shared: Sequence[int]) -> Tensor:
+    def _reading(self, batch: Batch) -> Reading:
+        # what the model is given for the tokens of this batch
+        return lambda ids: {"input_ids": ids}
+
+    def _last(self, prompts: Sequence[Ints], shared: Sequence[int], read: Reading) -> Tensor:
         # the state of each prompt's last token: (n, H)
         alone, found = list[int](), list[tuple[Tensor, Tensor]]()
         for places in groups(prompts, shared):
             several = self.share and len(places) > 1 and shared[places[0]] > 0 and keeps(self.model)
             group = [prompts[place] for place in places] if several else []
-            states = last_states(self.model, group, shared[places[0]], self.chunk_tokens) if several else None
+            begin = shared[places[0]]
+            states = last_states(self.model, group, begin, self.chunk_tokens, read) if several else None
             if states is None:
                 alone += places
             else:
                 found.append((torch.tensor(places, device=states.device), states))
         for at, ids, length in chunks([prompts[place] for place in alone], self.rows.device, self.chunk_tokens):
-            states = self.model(input_ids=ids).last_hidden_state  # (n, T, H)
+            states = self.model(**read(ids)).last_hidden_state  # (n, T, H)
             states = states[torch.arange(len(ids), device=ids.device), length - 1]
             found.append((torch.tensor(alone, device=ids.device)[at], states))
         where, gathered = (torch.cat(parts) for parts in zip(*found, strict=True))

@@ -10,7 +10,7 @@ Relations: ``prompt_lm`` asks here for prompts that share a history, and ``promp
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from rec_lightning.backbones.prompt_chunks import chunks
 from rec_lightning.backbones.prompt_texts import Ints
 
 # n prompts of a group, S tokens of what follows, H width of the model
+
+Reading = Callable[[Tensor], dict[str, Tensor]]  # (n, T) token ids -> what a model is given for them
 
 
 def groups(prompts: Sequence[Ints], shared: Sequence[int]) -> list[list[int]]:
@@ -42,7 +44,9 @@ def keeps(model: nn.Module) -> bool:
     return isinstance(model, PreTrainedModel) and not torch.is_grad_enabled()
 
 
-def last_states(model: nn.Module, prompts: Sequence[Ints], begin: int, most: int | None) -> Tensor | None:
+def last_states(
+    model: nn.Module, prompts: Sequence[Ints], begin: int, most: int | None, read: Reading
+) -> Tensor | None:
     """The state of the last token of each prompt: (n, H); None where the model keeps no keys and values.
 
     Args:
@@ -50,17 +54,18 @@ def last_states(model: nn.Module, prompts: Sequence[Ints], begin: int, most: int
         prompts: alike in their first ``begin`` tokens, and each with more.
         begin: at least 1.
         most: tokens read at once; null for what suits the device.
+        read: what the model is given for token ids.
     """
     device = next(model.parameters()).device
     head = torch.from_numpy(prompts[0][:begin]).to(device)[None]
-    kept = getattr(model(input_ids=head, use_cache=True), "past_key_values", None)
+    kept = getattr(model(**read(head), use_cache=True), "past_key_values", None)
     if not hasattr(kept, "batch_repeat_interleave"):
         return None
     found = list[tuple[Tensor, Tensor]]()
     for places, ids, length in chunks([np.ascontiguousarray(p[begin:]) for p in prompts], device, most):
         past: Any = copy.deepcopy(kept)
         past.batch_repeat_interleave(len(ids))
-        states = model(input_ids=ids, past_key_values=past, use_cache=True).last_hidden_state  # (n, S, H)
+        states = model(**read(ids), past_key_values=past, use_cache=True).last_hidden_state  # (n, S, H)
         found.append((places, states[torch.arange(len(ids), device=device), length - 1]))
     places, states = (torch.cat(parts) for parts in zip(*found, strict=True))
     return states[torch.argsort(places)]

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -29,7 +29,7 @@ from rec_lightning.contracts import Batch, Catalog
 
 # items stand in the rendered text as marks of the private use area, which no text of people holds
 _MARK = "\ue000{}\ue001"
-_MARKS = re.compile("( ?)\ue000(\\d+)\ue001")
+_MARKS = re.compile("( ?)\ue000(-?\\d+)\ue001")
 _CANDIDATE = 0
 
 Piece = str | tuple[int, bool]  # a text, or an item and whether a space stands before it
@@ -78,6 +78,9 @@ class Prompted:
 class Prompts:
     """Renders batches.
 
+    A kind that knows more names says in ``marks`` what stands for each, a number below 0, and in ``of_candidate`` which
+    of them differ between candidates; its ``_ids`` knows their tokens.
+
     Args:
         catalog: has the columns that the templates name.
         tokenizer: of the model that reads them.
@@ -94,6 +97,9 @@ class Prompts:
         ValueError: a template names what is not there, or leaves the candidate or wanted examples out; or
             ``max_tokens`` is more than the model takes or less than a prompt without history.
     """
+
+    marks: ClassVar[Mapping[str, int]] = {}
+    of_candidate: ClassVar[frozenset[int]] = frozenset({_CANDIDATE})
 
     def __init__(
         self,
@@ -114,6 +120,7 @@ class Prompts:
             )
         people = [column for column in catalog.users.columns if column != "user"]
         known = {"history": (), "candidate": (), "user": people, "examples": ()}
+        known |= dict.fromkeys(self.marks, ())
         self.examples = examples(catalog=catalog) if examples else Shots(catalog)
         if self.examples.count and "examples" not in template:
             raise ValueError(
@@ -127,6 +134,9 @@ class Prompts:
         self.texts = Texts(tokenizer, [*items, *blank])
         self.size = catalog.size
         self._check(catalog.size)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Prompts:
+        return self  # nothing in it changes, and compiled templates cannot be copied
 
     def _check(self, size: int) -> None:
         # with no user known to a template that asks for one, only the candidate can be looked for
@@ -181,7 +191,8 @@ class Prompts:
     ) -> None:
         sizes = [len(self.texts.item(i, spaced)) for i in candidates for spaced in (True, False)]
         pieces, lost, without = self._fitting(events, examples, person, self.max_tokens - max(sizes))
-        first = next(at for at, piece in enumerate(pieces) if not isinstance(piece, str) and piece[0] == _CANDIDATE)
+        own = [not isinstance(piece, str) and piece[0] in self.of_candidate for piece in pieces]
+        first = own.index(True)
         before = np.concatenate([self.texts.head, *map(self._ids, pieces[:first])])
         for candidate in candidates:
             after = [self._ids(piece, candidate) for piece in pieces[first:]]
@@ -213,7 +224,13 @@ class Prompts:
         return pieces, most - left, len(examples) - shown
 
     def _pieces(self, events: list[Event], examples: list[Example], person: dict[str, object]) -> list[Piece]:
-        shown = {"history": events, "examples": examples, "user": person, "candidate": _MARK.format(_CANDIDATE)}
+        shown: dict[str, Any] = {
+            "history": events,
+            "examples": examples,
+            "user": person,
+            "candidate": _MARK.format(_CANDIDATE),
+        }
+        shown |= {name: _MARK.format(number) for name, number in self.marks.items()}
         return _split(self.template.render(shown))
 
     def _length(self, pieces: list[Piece]) -> int:

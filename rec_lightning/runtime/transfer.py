@@ -103,8 +103,9 @@ def _load(run_dir: str, name: str, part: Tunable, kept: Mapping[str, Tensor], tu
     # what was learnt becomes plain weights, all of which may train until the next method says otherwise
     assert isinstance(part, nn.Module)
     part.load_state_dict(kept, strict=False)
+    before = list(part.trunk.parameters())  # what lies outside the trunk trains or not as the part says
     trunk = tuning.merge(part.trunk) if tuning.target in (name, "all") else part.trunk
-    for parameter in (*part.parameters(), *trunk.parameters()):
+    for parameter in (*before, *trunk.parameters()):
         parameter.requires_grad_(parameter.is_floating_point())
     part.set_trunk(trunk)
     if kept:
