@@ -19,7 +19,7 @@ from rec_lightning.runtime.options import is_choice
 # small enough for a test, and as a user would say it
 SMALL = {"train": ["width=16", "max_length=8"], "baseline": [], "recommend": [], "fuse": []}
 
-NONE = {("head", "none"), ("loss", "none"), ("metrics", "none"), ("structure", "none"), ("balancing", "none")}
+NONE = {(group, "none") for group in ("backbone", "head", "loss", "metrics", "structure", "balancing")}
 
 
 def members(group: str, scoring: bool = False) -> list[str]:
@@ -28,7 +28,7 @@ def members(group: str, scoring: bool = False) -> list[str]:
     Those that go with backbones over prompts alone are in neither, nor is a backbone that reads no history.
     """
     files = sorted(file for file in (conf_dir() / group).glob("*.yaml") if is_choice(file.stem))
-    # "none" of these is for a multi-task training, whose objectives have their own, or for one without any
+    # "none" of these is for a multi-task training, whose objectives have their own, or for one on texts alone
     files = [file for file in files if (group, file.stem) not in NONE]
     # a part of scoring says the kinds of labels it is for
     others = ("per_candidate", "reads_history")

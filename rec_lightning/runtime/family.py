@@ -11,7 +11,7 @@ import inspect
 from typing import Any
 
 from hydra.utils import get_object
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 _SCORING = {
     "binary": ("dot_bias, bias, linear, fm, mlp, din or dcn", "log_loss, focal, pairwise or listwise", "binary"),
@@ -37,16 +37,16 @@ def check_family(config: DictConfig) -> None:
     for group in ("structure", "balancing"):
         if config.get(group):
             raise ValueError(f"{group}={named(config[group])} has no effect with task={task}. Set task=multitask.")
-    for group in _GROUPS:
-        if not config[group]:
-            raise ValueError(f"task={task} needs a {group}, got none. Set {group}=... (see --help).")
-    if scores and not label:
-        raise ValueError(f"task={task} needs a label, got none. Set label=at_least, rating, classes or clicked.")
     if label and not scores:
         raise ValueError(f"label={named(label)} has no effect with task={task}. Set task=scoring, or label=none.")
     if getattr(get_object(config.task["_target_"]), "measures", None) is not None:
         _check_bare(config, task)
         return
+    for group in ("backbone", *_GROUPS):
+        if not config[group]:
+            raise ValueError(f"task={task} needs a {group}, got none. Set {group}=... (see --help).")
+    if scores and not label:
+        raise ValueError(f"task={task} needs a label, got none. Set label=at_least, rating, classes or clicked.")
     kind = get_object(label["_target_"]).kind if label else None
     for place, node in parts_of(config):
         check_part(place, node, task, kind)
@@ -137,14 +137,21 @@ def _check_words(config: DictConfig, kind: str | None) -> None:
 
 
 def _check_bare(config: DictConfig, task: str) -> None:
-    # a task that neither ranks nor scores; its backbone, head, loss and metrics are never made
-    for group in ("rerank", "companion", "compare"):
+    # a task that neither ranks nor scores: no part of what ranks would ever be made
+    for group in ("backbone", *_GROUPS, "ranking", "rerank", "companion", "regularizer", "compare"):
         if config.get(group):
-            shown = ", ".join(config.compare) if group == "compare" else named(config[group])
             none = "[]" if group == "compare" else "none"
             raise ValueError(
-                f"{group}={shown} has no effect with task={task}, which ranks nothing. Set {group}={none}."
+                f"{group}={_told(config[group])} has no effect with task={task}, which ranks nothing. Set "
+                f"{group}={none}."
             )
+
+
+def _told(node: Any) -> str:
+    # a list of names, one part, or several by name
+    if isinstance(node, ListConfig):
+        return ", ".join(node)
+    return named(node) if "_target_" in node else ", ".join(map(str, node))
 
 
 def parts_of(config: DictConfig) -> list[tuple[str, Any]]:

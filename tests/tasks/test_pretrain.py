@@ -22,6 +22,7 @@ from rec_lightning.items.text import TextItems
 from rec_lightning.losses.full_softmax import FullSoftmax
 from rec_lightning.ranking.topk import TopK
 from rec_lightning.runtime.composition import compose
+from rec_lightning.runtime.family import check_family
 from rec_lightning.tasks.pretrain import PretrainTask, asked
 from rec_lightning.tasks.pretrain_text import PretrainTextTask
 from tests.tasks.test_sequence import N, numbered
@@ -186,11 +187,38 @@ def test_texts_then_a_recommender_on_them(
     assert "init must name a run that trained a part of this one" in capsys.readouterr().err
 
 
-def test_compare_has_no_effect_on_texts() -> None:
-    from rec_lightning.runtime.family import check_family
-
-    config = compose("train", ["task=pretrain_text", "compare=[ease]"])
-    with pytest.raises(
-        ValueError, match=r"^compare=ease has no effect with task=PretrainTextTask, which ranks nothing"
-    ):
+@pytest.mark.parametrize(
+    ("choice", "named"),
+    [
+        ("backbone=gru4rec", "GRU4Rec"),
+        ("backbone=sasrec", "SASRec"),
+        ("head=dot", "DotHead"),
+        ("loss=bce", "BCE"),
+        ("ranking=topk", "TopK"),
+        ("metrics=ranking", None),
+        ("rerank=mmr", "MMR"),
+        ("companion=cl4srec", "CL4SRec"),
+        ("regularizer=rdrop", "RDrop"),
+        ("compare=[ease, popularity]", "ease, popularity"),
+    ],
+)
+def test_what_ranks_has_no_effect_on_texts(choice: str, named: str | None) -> None:
+    config, group = compose("train", ["task=pretrain_text", choice]), choice.partition("=")[0]
+    told = ", ".join(config.metrics) if named is None else named
+    none = "[]" if group == "compare" else "none"
+    with pytest.raises(ValueError) as refused:
         check_family(config)
+    assert str(refused.value) == (
+        f"{group}={told} has no effect with task=PretrainTextTask, which ranks nothing. Set {group}={none}."
+    )
+
+
+@pytest.mark.parametrize("option", ["backbone.layers=3", "loss.chunk=8", "head.temperature=0.1", "ranking.k=3"])
+def test_options_of_parts_that_are_not_there_are_unknown_to_texts(option: str) -> None:
+    with pytest.raises(ValueError, match=rf"^unknown option {option.partition('=')[0]}"):
+        compose("train", ["task=pretrain_text", option])
+
+
+def test_other_tasks_need_a_backbone() -> None:
+    with pytest.raises(ValueError, match=r"^task=SequenceTask needs a backbone, got none. Set backbone="):
+        check_family(compose("train", ["backbone=none"]))
