@@ -81,7 +81,7 @@ def context_of(events: pl.DataFrame, labels: Collection[str], sequences: Sequenc
         time = pl.from_epoch(pl.col(TIMESTAMP).cast(pl.Float64).floor().cast(pl.Int64).clip(0, 2**37), time_unit="s")
         events = events.with_columns(hour=time.dt.hour(), weekday=time.dt.weekday())
     context = [column for column in events.columns if column not in (*_SAID, *labels)]
-    return events.select(context).with_columns(**counts)
+    return pl.DataFrame({column: events[column] for column in context} | counts)
 
 
 def check_labels(label: Label, drawn: int, labels: NDArray[np.float32], role: NDArray[np.int8], name: str) -> None:
