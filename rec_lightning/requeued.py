@@ -11,10 +11,35 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import submitit
+
+
+SIGNALS = ("USR2", "USR1")  # NCCL may take USR1 for itself
+
+
+def notified(by: str, seconds: int, setup: Sequence[str] = ()) -> dict[str, Any]:
+    """Options of submitit's executor for a job that a signal tells of its end.
+
+    Args:
+        by: one of ``SIGNALS``: at the time limit, and what a preemption of this cluster sends.
+        seconds: before the time limit.
+        setup: lines of shell before the processes start.
+
+    Raises:
+        ValueError: another signal.
+
+    Example:
+        >>> notified("USR1", 90)["additional_parameters"]
+        {'signal': 'USR1@90'}
+    """
+    if by not in SIGNALS:
+        raise ValueError(f"launch.signal must be one of {list(SIGNALS)}, got {by!r}. Set launch.signal.")
+    # submitit reads the variable when it is imported, here and in the job
+    lines = [*setup, f"export SUBMITIT_PREEMPT_SIGNAL={by}"]
+    return {"setup": lines, "additional_parameters": {"signal": f"{by}@{seconds}"}}
 
 
 class Command:

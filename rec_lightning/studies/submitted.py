@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rec_lightning.requeued import Command
+from rec_lightning.requeued import Command, notified
 from rec_lightning.studies.job import Job
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def slurm(folder: Path, settings: Mapping[str, Any]) -> Submitted:
 
     Args:
         folder: of the study; what submitit writes lies in ``slurm`` in it.
-        settings: of ``sbatch``, as ``partition`` and ``time`` (minutes, or a text as SLURM reads it).
+        settings: of ``sbatch``, as ``partition`` and ``time`` (minutes, or a text as SLURM reads it); and ``signal``,
+            USR2 or USR1, as a preemption of this cluster sends it.
 
     Raises:
         ValueError: no SLURM here, no submitit, no time limit, or an option that is none.
@@ -53,10 +54,13 @@ def slurm(folder: Path, settings: Mapping[str, Any]) -> Submitted:
     import submitit
 
     executor = submitit.SlurmExecutor(folder / "slurm", max_num_timeout=100)
-    known = sorted(type(executor)._valid_parameters() - {"map_count", "array_parallelism", "job_name"})
+    own = {"map_count", "array_parallelism", "job_name", "additional_parameters"}
+    known = sorted((type(executor)._valid_parameters() | {"signal"}) - own)
     if unknown := sorted(set(settings) - set(known)):
         raise ValueError(f"launch must have options of sbatch, one of {known}, got {unknown}. Leave them out.")
-    executor.update_parameters(job_name=folder.name, stderr_to_stdout=True, **settings)
+    given = {key: value for key, value in settings.items() if key != "signal"}
+    notice = notified(str(settings.get("signal", "USR2")), given.get("signal_delay_s", 90), given.get("setup", ()))
+    executor.update_parameters(job_name=folder.name, stderr_to_stdout=True, **(given | notice))
     return Submitted(executor)
 
 

@@ -60,15 +60,16 @@ def test_two_nodes_train_as_one_process(cluster: Cluster, uninterrupted: Path, t
     assert (uninterrupted / "slurm/rank-1.log").is_file()
 
 
+@pytest.mark.parametrize("signal", ["USR1", "USR2"])
 def test_a_notice_sends_the_job_back_into_the_queue_and_it_ends_the_same(
-    cluster: Cluster, uninterrupted: Path, tmp_path: Path
+    signal: str, cluster: Cluster, uninterrupted: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "planted").write_text("pause@0@9")
-    started = cluster.rec(*line(tmp_path))
+    started = cluster.rec(*line(tmp_path), f"launch.signal={signal}")
     wait_for((tmp_path / "paused").exists)
     (tmp_path / "planted").unlink()
     number = json.loads((tmp_path / "run/slurm/job.json").read_text())["id"]
-    cluster.run("scancel", "--signal=USR2", number)
+    cluster.run("scancel", f"--signal={signal}", number)
     said, _ = started.communicate(timeout=PATIENCE)
     assert started.returncode == 0, said
     assert "Restarts=1" in cluster.run("scontrol", "show", "job", number)

@@ -146,6 +146,7 @@ def with_sbatch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({}, r"needs launch\.time, the minutes that a run may take"),
         ({"time": 5, "partitoin": "x"}, r"one of \[.*'partition'.*\], got \['partitoin'\]"),
+        ({"time": 5, "signal": "TERM"}, r"launch\.signal must be one of \['USR2', 'USR1'\], got 'TERM'"),
     ],
 )
 def test_options_of_slurm(
@@ -158,13 +159,20 @@ def test_options_of_slurm(
 
 def test_what_slurm_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
     with_sbatch(tmp_path, monkeypatch)
-    place = slurm(tmp_path / "study", {"time": 60, "partition": "gpu", "gpus_per_node": 1})
+    place = slurm(tmp_path / "study", {"time": 60, "partition": "gpu", "gpus_per_node": 1, "signal": "USR1"})
     jobs = [job(tmp_path, name, script("print(1)")) for name in "ab"]
     for one in jobs:
         one.log.touch()
     place.start(jobs, parallel=3)
     told = (tmp_path / "submitted").read_text()
-    for line in ("--partition=gpu", "--time=60", "--gpus-per-node=1", "--array=0-1%2", "--job-name=study"):
+    for line in (
+        "--partition=gpu",
+        "--time=60",
+        "--gpus-per-node=1",
+        "--array=0-1%2",
+        "--job-name=study",
+        "--signal=USR1@90",
+    ):
         assert f"#SBATCH {line}" in told
     assert json.loads((tmp_path / "b.job").read_text()) == {"id": "7_1"}
 

@@ -1,6 +1,6 @@
 """A training as a job of a SLURM cluster through submitit: a process for each device of each node.
 
-At its time limit, and when it is preempted with a notice (submitit's signal, USR2), the job goes back into the queue
+At its time limit, and when it is preempted with a notice (``launch.signal``), the job goes back into the queue
 and on from its resume point. What it writes lies in ``<run_dir>/slurm``: the configuration, a log of each process, and
 submitit's own files; so the folder must lie on a file system that the nodes share. The same line again waits for a
 job that still runs. ``Ctrl-C`` leaves the job alone.
@@ -21,7 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rec_lightning.requeued import Command
+from rec_lightning.requeued import Command, notified
 
 if TYPE_CHECKING:
     import submitit
@@ -49,6 +49,7 @@ class Slurm:
         scratch: folder on each machine for temporary files.
         requeues: times that the job goes back into the queue at most.
         notice: seconds before the time limit at which it stops.
+        signal: USR2 or USR1, as a preemption of this cluster sends it; the notice is the same one.
         wait: for the end; else only submits.
 
     Raises:
@@ -70,6 +71,7 @@ class Slurm:
         scratch: str | None = None,
         requeues: int = 100,
         notice: int = 90,
+        signal: str = "USR2",
         wait: bool = True,
     ) -> None:
         if shutil.which("sbatch") is None:
@@ -88,9 +90,10 @@ class Slurm:
         self.nodes, self.wait, self.requeues, self.elsewhere = nodes, wait, requeues, wait
         lines = [*setup, *([f"mkdir -p {scratch}; export TMPDIR={scratch}"] if scratch else [])]
         given: dict[str, Any] = {"partition": partition, "account": account, "qos": qos, "constraint": constraint}
-        given |= {"mem": f"{memory_gb}GB" if memory_gb else None, "gpus_per_node": gpus or None, "setup": lines or None}
+        given |= {"mem": f"{memory_gb}GB" if memory_gb else None, "gpus_per_node": gpus or None}
         self.settings: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-        self.settings |= {"time": time, "nodes": nodes, "cpus_per_task": cpus, "signal_delay_s": notice}
+        self.settings |= {"time": time, "nodes": nodes, "cpus_per_task": cpus}
+        self._notified = notified(signal, notice, lines)
 
     def starts(self, processes: int) -> bool:
         """Always: the job runs elsewhere."""
@@ -108,7 +111,8 @@ class Slurm:
             ntasks_per_node=processes,
             stderr_to_stdout=True,
             srun_args=["--kill-on-bad-exit=1"],
-            additional_parameters={"requeue": True},
+            setup=self._notified["setup"],
+            additional_parameters=self._notified["additional_parameters"] | {"requeue": True},
             **self.settings,
         )
         number = _running(folder) or self._submit(executor, folder, text)

@@ -39,6 +39,17 @@ def test_what_slurm_is_told(
     assert f"SLURM job 7; log: {tmp_path}/run/slurm/rank-0.log" in capsys.readouterr().err
 
 
+def test_the_signal_of_the_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_sbatch(tmp_path, monkeypatch)
+    launch = Slurm(60, signal="USR1", notice=30, setup=["module load cuda"], wait=False)
+    assert launch(lambda text: 0, "seed: 1\n", 1, str(tmp_path / "run")) == 0
+    told = (tmp_path / "submitted").read_text()
+    assert "#SBATCH --signal=USR1@30\n" in told
+    assert "module load cuda\nexport SUBMITIT_PREEMPT_SIGNAL=USR1\n" in told
+    with pytest.raises(ValueError, match=r"launch\.signal must be one of \['USR2', 'USR1'\], got 'TERM'"):
+        Slurm(60, signal="TERM")
+
+
 @pytest.mark.parametrize("name", ["time", "nodes", "cpus", "notice"])
 def test_values_out_of_range(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_sbatch(tmp_path, monkeypatch)
