@@ -1,7 +1,8 @@
 """Runs a study, a question with rows and seeds, and writes its table and report: study SLUG_OR_PATH [option=value ...].
 
-``run_dir=PATH`` is the folder of the whole study (runs/SLUG), ``jobs=N`` processes run at a time (1; 64 on SLURM),
-``launch=slurm launch.time=240 launch.partition=gpu`` starts them as arrays of a cluster's jobs, ``seeds=[1,2]``
+``run_dir=PATH`` is the folder of the whole study (runs/SLUG), ``jobs=N`` processes run at a time (1; 64 on SLURM and
+Ray), ``launch=slurm launch.time=240 launch.partition=gpu`` starts them as arrays of a cluster's jobs, ``launch=ray
+launch.gpus=0.5`` as tasks of a Ray of this machine, or of the one at ``launch.address=HOST:PORT``, ``seeds=[1,2]``
 takes the place of the study's, ``calibrate=true`` measures a short run of each row first, so that the plan can tell
 time and memory, ``publish=true`` also writes table, picture, report and results beside the study's
 file. Any other option goes to every row that trains, and one that the baselines know too (``data``) to them as well.

@@ -83,7 +83,7 @@ def drive(
                     running.remove(run)
                     run.give_free()
         finally:
-            for run in running:
+            for run in reversed(running):  # what waits in a cluster's queue before what makes room for it
                 run.end()
                 run.give_free()
 

@@ -1,6 +1,6 @@
-"""Where a study's runs start: ``launch=local`` or ``launch=slurm`` with ``launch.OPTION=value``.
+"""Where a study's runs start: ``launch=local``, or ``launch=slurm`` and ``launch=ray`` with ``launch.OPTION=value``.
 
-Relations: ``options`` sorts the words; ``processes`` and ``submitted`` are the places.
+Relations: ``options`` sorts the words; ``processes``, ``submitted`` and ``ray_tasks`` are the places.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 from rec_lightning.studies.job import Place
 from rec_lightning.studies.processes import Processes
 
-PLACES = ("local", "slurm")
-_AT_A_TIME = {"local": 1, "slurm": 64}
+PLACES = ("local", "slurm", "ray")
+_AT_A_TIME = {"local": 1, "slurm": 64, "ray": 64}
 
 Setting = bool | int | str | list[str]
 
@@ -33,8 +33,14 @@ def place_of(name: str, settings: Mapping[str, str], folder: Path) -> Place:
         raise ValueError(f"launch must be one of {list(PLACES)}, got {name!r}.")
     if name == "local":
         if settings:
-            raise ValueError(f"launch=local has no options, got {sorted(settings)}. Set launch=slurm, or jobs=N.")
+            raise ValueError(
+                f"launch=local has no options, got {sorted(settings)}. Set launch=slurm or launch=ray, or jobs=N."
+            )
         return Processes()
+    if name == "ray":
+        from rec_lightning.studies.ray_tasks import ray_tasks
+
+        return ray_tasks(settings)
     from rec_lightning.studies.submitted import slurm
 
     return slurm(folder, {key: value_of(text) for key, text in settings.items()})
