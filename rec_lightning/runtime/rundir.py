@@ -56,7 +56,7 @@ class RunDir:
             return
         names = (p.name for p in self.path.iterdir())
         # a launcher's folder comes before the run
-        foreign = sorted(n for n in names if n != "slurm" and not n.lstrip(".").startswith("config.yaml"))
+        foreign = sorted(n for n in names if n not in ("slurm", "ray") and not n.lstrip(".").startswith("config.yaml"))
         if foreign:
             raise ValueError(
                 f"run_dir must be new, empty or a run's, and {self.path} holds {', '.join(foreign[:3])} and no "

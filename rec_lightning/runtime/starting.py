@@ -27,6 +27,7 @@ def start(
     restarts: int = 0,
     nodes: int = 1,
     endpoint: str | None = None,
+    host: bool | None = None,
 ) -> int:
     """Runs ``work(text)`` in each process.
 
@@ -37,6 +38,7 @@ def start(
         restarts: times that all are started anew after one failed.
         nodes: machines on which the same is started.
         endpoint: ``HOST:PORT`` on one of them, where there are several.
+        host: whether it is on this machine; None where its name tells.
 
     Returns:
         0, or the code of the first that failed: 2 where it refused its input, 1 for a fault, 130 for an interrupt.
@@ -55,6 +57,7 @@ def start(
         run_id="rec_lightning" if endpoint else uuid4().hex,
         rdzv_backend="c10d",
         rdzv_endpoint=endpoint or "127.0.0.1:0",
+        rdzv_configs={} if host is None else {"is_host": host},
         local_addr=None if endpoint else "127.0.0.1",
         max_restarts=restarts,
         monitor_interval=0.2,
