@@ -73,7 +73,7 @@ class PromptEncoder(PromptReader):
         """The pooled state of each candidate's prompt: (B, C, H). Item vectors are not read."""
         assert batch.candidate is not None
         found = list[tuple[Tensor, Tensor]]()
-        for places, ids, length in chunks(self.prompts(batch).ids, self.place.device, self.chunk_tokens):
+        for places, ids, length in chunks(self.prompts(batch, self.training).ids, self.place.device, self.chunk_tokens):
             mask = (torch.arange(ids.shape[1], device=ids.device) < length.unsqueeze(1)).long()  # (n, T)
             states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state  # (n, T, H)
             found.append((places, self._pool(states, mask)))

@@ -34,7 +34,7 @@ from rec_lightning.backbones.prompt_chunks import chunks
 from rec_lightning.backbones.prompt_prefix import Reading, groups, keeps, last_states
 from rec_lightning.backbones.prompt_reader import PromptReader
 from rec_lightning.backbones.prompt_texts import Ints
-from rec_lightning.backbones.prompts import Prompts
+from rec_lightning.backbones.prompts import Augmentation, Prompts
 from rec_lightning.contracts import Batch, Catalog, Kind
 from rec_lightning.few_bits import Bits
 from rec_lightning.identity import identity
@@ -104,6 +104,19 @@ class PromptLM(PromptReader):
         self.hold(trunk, quantize)
         self.outputs, self.share, self.blanks = len(wanted), share, len(blank)
 
+    def augment(self, augmentation: Augmentation, catalog: Catalog) -> None:
+        """From now on items have changed texts in training.
+
+        Raises:
+            ValueError: nothing trains here, or none of the texts can change.
+        """
+        if not any(parameter.requires_grad for parameter in self.parameters()):
+            raise ValueError(
+                f"augmentation={type(augmentation).__name__} has no effect on a language model that stays as it is, "
+                "since there is no training. Set augmentation=none, or tuning=lora or another method that trains it."
+            )
+        super().augment(augmentation, catalog)
+
     def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
         """The logits of the words for each candidate: (B, C, W). Item vectors are not read."""
         assert batch.candidate is not None
@@ -111,7 +124,7 @@ class PromptLM(PromptReader):
         first = self.prompts.size + 1  # of the texts without content
         empty = torch.arange(first, first + self.blanks, device=batch.candidate.device).expand(rows, -1)
         whole = replace(batch, candidate=torch.cat([batch.candidate, empty], 1))
-        made = self.prompts(whole)
+        made = self.prompts(whole, self.training)
         shared = np.repeat(made.shared, asked + self.blanks).tolist()
         out: Tensor = (self._last(made.ids, shared, self._reading(whole)) @ self.rows.T).unflatten(
             0, (rows, asked + self.blanks)

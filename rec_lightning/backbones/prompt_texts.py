@@ -8,7 +8,7 @@ Relations: ``prompts`` says which pieces follow each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -61,6 +61,30 @@ class Texts:
     def _ids(self, texts: Sequence[str]) -> list[Ints]:
         found = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
         return [np.asarray(ids, np.int64) for ids in found]
+
+
+class Changed(Texts):
+    """The same with items' texts that are drawn anew, once each.
+
+    Args:
+        texts: as they are.
+        change: item index and its text -> a changed text.
+        size: number of items; texts behind them stay.
+    """
+
+    def __init__(self, texts: Texts, change: Callable[[int, str], str], size: int) -> None:
+        self.__dict__ |= texts.__dict__  # tokens of what stands between items are kept for all
+        self._change, self._size = change, size
+        self._drawn: dict[int, str] = {}
+
+    def item(self, index: int, spaced: bool) -> Ints:
+        """The tokens of an item, counted from 1, after a space or not."""
+        if index > self._size:
+            return super().item(index, spaced)
+        if index not in self._drawn:
+            self._drawn[index] = self._change(index, self.items[index - 1])
+        text = self._drawn[index]
+        return self._ids([f" {text}" if spaced else text])[0]
 
 
 def _special(tokenizer: PreTrainedTokenizerBase) -> tuple[Ints, Ints]:

@@ -11,6 +11,7 @@ Relations: ``prompt_lm`` and ``prompt_encoder`` read them; ``shots`` chooses the
 
 from __future__ import annotations
 
+import copy
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from rec_lightning.backbones.prompt_templates import compiled
-from rec_lightning.backbones.prompt_texts import Ints, Texts
+from rec_lightning.backbones.prompt_texts import Changed, Ints, Texts
 from rec_lightning.backbones.shots import Shots
 from rec_lightning.contracts import Batch, Catalog
 
@@ -50,6 +51,13 @@ class Example(NamedTuple):
     item: str
     word: str
     label: float | None
+
+
+class Augmentation(Protocol):
+    """Changes the text of an item."""
+
+    def prepare(self, catalog: Catalog, texts: Sequence[str]) -> None: ...
+    def __call__(self, item: int, text: str) -> str: ...
 
 
 class MakesShots(Protocol):
@@ -133,10 +141,24 @@ class Prompts:
         items = [of_item.render(row) for row in catalog.items.iter_rows(named=True)]
         self.texts = Texts(tokenizer, [*items, *blank])
         self.size = catalog.size
+        self.augmentation: Augmentation | None = None
         self._check(catalog.size)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Prompts:
-        return self  # nothing in it changes, and compiled templates cannot be copied
+        return self  # nothing in it changes while prompts are made, and compiled templates cannot be copied
+
+    def augment(self, augmentation: Augmentation, catalog: Catalog) -> None:
+        """From now on items have changed texts in training.
+
+        Args:
+            augmentation: draws a change by torch's generator.
+            catalog: whose items these are.
+
+        Raises:
+            ValueError: none of the texts can change.
+        """
+        augmentation.prepare(catalog, self.texts.items[: self.size])
+        self.augmentation = augmentation
 
     def _check(self, size: int) -> None:
         # with no user known to a template that asks for one, only the candidate can be looked for
@@ -154,8 +176,12 @@ class Prompts:
                 f"{self.max_tokens}. Raise it, or shorten backbone.prompt.template or backbone.prompt.item."
             )
 
-    def __call__(self, batch: Batch) -> Prompted:
+    def __call__(self, batch: Batch, training: bool = False) -> Prompted:
         """The tokens of every row and candidate.
+
+        Args:
+            batch: of a task that scores.
+            training: whether texts are changed, where an augmentation does; an item has one text in a row.
 
         Raises:
             ValueError: a prompt is too long even without history, or a label has no word.
@@ -166,8 +192,16 @@ class Prompts:
         for row, items in enumerate(history):
             labels = [None] * len(items) if batch.feedback is None else batch.feedback[row].tolist()
             events = [self._event(item, label) for item, label in zip(items, labels, strict=True) if item]
-            self._add(made, events, self._shots(batch, row), candidate[row], self._person(user[row]))
+            self._drawn(training)._add(made, events, self._shots(batch, row), candidate[row], self._person(user[row]))
         return made
+
+    def _drawn(self, training: bool) -> Prompts:
+        # the same over texts of one draw
+        if self.augmentation is None or not training:
+            return self
+        drawn = copy.copy(self)
+        drawn.texts = Changed(self.texts, self.augmentation, self.size)
+        return drawn
 
     def _shots(self, batch: Batch, row: int) -> list[Example]:
         if not self.examples.count:

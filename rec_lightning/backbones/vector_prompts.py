@@ -76,10 +76,10 @@ class VectorPrompts(Prompts):
                 "{{ user_vector }} or {{ item_vector }} into backbone.prompt.template, or set backbone=prompt_lm."
             )
 
-    def __call__(self, batch: Batch) -> Prompted:
+    def __call__(self, batch: Batch, training: bool = False) -> Prompted:
         """The tokens of every row and candidate, those of vectors numbered by whose they are."""
         assert batch.candidate is not None
-        made, several = super().__call__(batch), batch.candidate.shape[1]
+        made, several = super().__call__(batch, training), batch.candidate.shape[1]
         for place, (ids, item) in enumerate(zip(made.ids, batch.candidate.flatten().tolist(), strict=True)):
             user, token = self.first_user + place // several, -1 - ids[ids < 0]
             ids[ids < 0] = -1 - (np.where(token < self.tokens, user, item) * self.tokens + token % self.tokens)

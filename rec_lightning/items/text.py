@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,13 @@ from rec_lightning.language_models import load, set_dropout
 # M items asked for, N items, T tokens, H width of the encoder, D width of the model, B events
 
 Pooling = Literal["mean", "cls", "last"]
+
+
+class Augmentation(Protocol):
+    """Changes the text of an item."""
+
+    def prepare(self, catalog: Catalog, texts: Sequence[str]) -> None: ...
+    def __call__(self, item: int, text: str) -> str: ...
 
 
 class TextItems(nn.Module):
@@ -116,7 +123,8 @@ class TextItems(nn.Module):
         self.width, self.pooling, self.fresh, self.size = width, pooling, fresh, catalog.size
         self.encoder: nn.Module = encoder
         self.tokens = Tokens(tokenizer, texts, max_tokens, chunk_tokens)
-        self.hidden = HiddenCache()
+        self.hidden, self.texts = HiddenCache(), list[str]()
+        self.augmentation: Augmentation | None = None
         self.norm = nn.LayerNorm(encoder.config.hidden_size)
         self.projection = nn.Linear(encoder.config.hidden_size, width)
         # the last pooled vector of each item; not a weight, but a resumed run needs it
@@ -156,6 +164,26 @@ class TextItems(nn.Module):
         texts = [*render(self.template, catalog.items), *self.queries.texts]
         self.tokens, self.size = self.tokens.of(texts), catalog.size
         self.hidden, self.bank = HiddenCache(), torch.empty(0, device=self.bank.device)
+
+    def augment(self, augmentation: Augmentation, catalog: Catalog) -> None:
+        """From now on changes texts at every step of training.
+
+        Args:
+            augmentation: draws a change by torch's generator.
+            catalog: whose items these are.
+
+        Raises:
+            ValueError: the encoder is run once, so it would never read them; or none of the texts can change.
+        """
+        runs = self.new_tokens is not None or any(p.requires_grad for p in self.encoder.parameters())
+        if not runs or isinstance(self.encoder, Aside):
+            raise ValueError(
+                f"augmentation={type(augmentation).__name__} has no effect on items whose encoder stays as it is: "
+                "it reads every text once. Set augmentation=none, or tuning=lora or another method that trains it."
+            )
+        self.texts = render(self.template, catalog.items)
+        augmentation.prepare(catalog, self.texts)
+        self.augmentation = augmentation
 
     def vectors(self, items: Tensor) -> Tensor:
         """(M,) -> (M, D); the padding gives zeros."""
@@ -208,12 +236,22 @@ class TextItems(nn.Module):
             )
         if border and not self.hidden.goes_on(self.encoder, self.tokens, border):
             border = 0
+        tokens, asked = self.tokens, items
+        if self.augmentation is not None and self.training:
+            tokens, asked, border = *self._changed(self.augmentation, items), 0  # kept states are of other texts
         out = self.projection.weight.new_zeros(len(items), self.projection.in_features)
-        for rows, ids, mask in self.tokens.chunks(items):
+        for rows, ids, mask in tokens.chunks(asked):
             with self.hidden.resumed(self.encoder, self.tokens, border, items[rows]) if border else nullcontext():
                 states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
             out = out.index_put((rows,), self._pool(states, mask).to(out.dtype))
         return out
+
+    def _changed(self, augmentation: Augmentation, items: Tensor) -> tuple[Tokens, Tensor]:
+        # tokens of changed texts, and where those of each item are among them; the padding has none
+        known = items.tolist()
+        texts = [augmentation(item, self.texts[item - 1]) if item else "" for item in known]
+        place = torch.arange(1, len(known) + 1, device=items.device)
+        return self.tokens.of(texts), torch.where(items > 0, place, 0)
 
     def _pool(self, states: Tensor, mask: Tensor) -> Tensor:
         # (n, T, H), (n, T) -> (n, H)

@@ -6,7 +6,7 @@ device), so that a combination that cannot work is refused in seconds, then for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from rec_lightning.contracts import Backbone, Catalog
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.devices import check_devices, started
-from rec_lightning.runtime.family import check_family
+from rec_lightning.runtime.family import check_family, named
 from rec_lightning.runtime.measures import build_metrics, build_ranking, measures_of, metric_keys
 from rec_lightning.runtime.several import build_several, check_several, several, several_keys
 from rec_lightning.runtime.transfer import start_from
@@ -48,6 +48,8 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
     account = start_from(config.init, parts) if config.get("init") else []
     tuning = instantiate(config.tuning)
     apply(tuning, parts)
+    if config.get("augmentation"):
+        _augment(config, parts, catalog)
     own = {"optimizer": instantiate(config.optimizer), "scheduler": instantiate(config.scheduler), "tuning": tuning}
     if several(config):
         own |= build_several(config, catalog)
@@ -59,6 +61,22 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
     # a pretrained model comes in eval mode, what a tuning adds to it in train mode; one mode for all
     task.train()
     return task
+
+
+def _augment(config: DictConfig, parts: Mapping[str, Any], catalog: Catalog) -> None:
+    # whoever reads texts anew at every step gets what changes them
+    augmentation, readers = (
+        instantiate(config.augmentation),
+        [reader for part in parts.values() for reader in part.modules() if hasattr(reader, "augment")],
+    )
+    if not readers:
+        told = " and ".join(f"{name}={named(config[name])}" for name in parts)
+        raise ValueError(
+            f"augmentation={named(config.augmentation)} changes texts that are read at every step, and {told} read "
+            "none. Set augmentation=none, or items=text."
+        )
+    for reader in readers:
+        reader.augment(augmentation, catalog)
 
 
 def _regularized(config: DictConfig) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def _check_words(config: DictConfig, kind: str | None) -> None:
 
 def _check_bare(config: DictConfig, task: str) -> None:
     # a task that neither ranks nor scores: no part of what ranks would ever be made
-    for group in ("backbone", *_GROUPS, "ranking", "rerank", "companion", "regularizer", "compare"):
+    for group in ("backbone", *_GROUPS, "ranking", "rerank", "companion", "regularizer", "augmentation", "compare"):
         if config.get(group):
             none = "[]" if group == "compare" else "none"
             raise ValueError(

@@ -199,6 +199,7 @@ def test_texts_then_a_recommender_on_them(
         ("rerank=mmr", "MMR"),
         ("companion=cl4srec", "CL4SRec"),
         ("regularizer=rdrop", "RDrop"),
+        ("augmentation=word_dropout", "WordDropout"),
         ("compare=[ease, popularity]", "ease, popularity"),
     ],
 )
