@@ -323,7 +323,7 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
         cells = [
             f"{row[f'{n}_ratio']:.2f} [{row[f'{n}_ratios'][0]:.2f}, {row[f'{n}_ratios'][1]:.2f}]"
             for n in ("wall", "cpu")
-        ]  # noqa: E501
+        ]
         lines.append(f"| {kind}: {what} | {cells[0]} | {cells[1]} |")
     return {"models": models, "catalogues": catalogue_lines, "bytes": traffic, "steps": "\n".join(lines)}
 

@@ -31,11 +31,11 @@ def train(rank: int, world: int, port: int, folder: str) -> None:
     import torch
 
     torch.set_num_threads(1)
-    seen = {method: one(method, rank, world) for method in METHODS}
+    seen = {method: one(method, rank, world, folder) for method in METHODS}
     Path(folder, f"{world}-{rank}.json").write_text(json.dumps(seen))
 
 
-def one(method: str, rank: int, world: int) -> dict[str, Any]:
+def one(method: str, rank: int, world: int, folder: str) -> dict[str, Any]:
     """Losses of the steps and the newest cosine, and sums of weights at the end."""
     import torch
     from lightning import Trainer
@@ -57,6 +57,7 @@ def one(method: str, rank: int, world: int) -> dict[str, Any]:
         accelerator="cpu",
         devices=world,
         strategy="auto" if world == 1 else Fsdp2(by_block=split == "by block") if split else "ddp",
+        default_root_dir=folder,
         max_epochs=1,
         accumulate_grad_batches=1,
         logger=False,
