@@ -1,7 +1,7 @@
 """A Ray cluster: a connection to one that runs, or one of this machine alone; and a command as a task of it.
 
 One that is started here listens on the loopback alone, where Ray by itself takes the machine's outside address, and it
-ends with this process, however that ends.
+ends with this process, however that ends; only a SIGKILL leaves two idle agents of Ray behind.
 
 Relations: ``studies/ray_tasks`` runs the rows of a study so, ``runtime/launches/ray`` a training. Needs the extra
 ``ray``.
