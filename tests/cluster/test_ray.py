@@ -85,10 +85,10 @@ class Inside:
         return found
 
     def listening(self) -> set[str]:
-        """Local addresses of all listening sockets, as the kernel writes them."""
+        """Local addresses and ports of all listening sockets, as the kernel writes them."""
         tables = [Path(f"/proc/{self._holder.pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]
         lines = [line.split() for table in tables for line in table.splitlines()]
-        return {words[1].rpartition(":")[0] for words in lines if words[3] == "0A"}
+        return {words[1] for words in lines if words[3] == "0A"}
 
     def close(self) -> None:
         for pid in self.pids():
@@ -145,7 +145,7 @@ def test_a_killed_run_does_not_stop_the_others_and_alone_runs_again(inside: Insi
     assert "[2/4] two was killed by SIGKILL" in said
     assert [row for row, status in statuses(tmp_path).items() if status == "complete"] == ["four", "one", "three"]
     # 127.0.0.1 alone, also in the notation of IPv6
-    assert addresses <= {"0100007F", "0000000000000000FFFF00000100007F"}
+    assert {address.partition(":")[0] for address in addresses} <= {"0100007F", "0000000000000000FFFF00000100007F"}
     assert wait_for(lambda: not inside.pids(), 30)
     planted.unlink()
     again = inside.study(tmp_path)
@@ -178,6 +178,10 @@ def test_nothing_outlives_the_launcher_and_the_next_goes_on(
     assert list(statuses(tmp_path).values()) == ["complete"] * 4
 
 
+def ports(inside: Inside) -> set[str]:
+    return {address.rpartition(":")[2] for address in inside.listening()}
+
+
 def machine(inside: Inside, address: str, *words: str) -> subprocess.Popen[str]:
     """A machine of a cluster, with two processors."""
     return inside.start(
@@ -198,7 +202,7 @@ def head(inside: Inside) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("address", [f"{OUTSIDE}:6379", f"ray://{OUTSIDE}:10001", "auto"])
 def test_a_cluster_that_runs(address: str, inside: Inside, head: subprocess.Popen[str], tmp_path: Path) -> None:
-    assert wait_for(lambda: any("raylet" in command for command in commands(inside)))
+    assert wait_for(lambda: {f"{port:04X}" for port in (6379, 10001)} <= ports(inside))
     where = f"launch.address={address}"
     refused = inside.study(tmp_path, where, "launch.cpus=3")
     said = refused.communicate(timeout=120)[0]
