@@ -43,7 +43,8 @@ def connect(address: str = "local") -> None:
 
     Args:
         address: ``local`` starts one; ``auto`` finds the one that this machine belongs to, ``HOST:PORT`` one by its
-            head; ``ray://HOST:PORT`` speaks to it from outside.
+            head; ``ray://HOST:PORT`` speaks to it from outside, as far as Ray Client does (with grpcio 1.85 its server
+            refused the second program).
 
     Raises:
         ValueError: no ray here, another form of address, nobody who answers there, or Ray's own refusal.

@@ -31,7 +31,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_cluster, "find_spec", lambda name: object())
 
 
-@pytest.mark.parametrize("address", ["", "here", "host", "http://host:1", "host:port"])
+@pytest.mark.parametrize("address", ["", "here", "host", "http://host:1", "host:port", "ray://host"])
 @pytest.mark.usefixtures("installed")
 def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises(ValueError, match=rf"local, auto, HOST:PORT or ray://HOST:PORT, got '{address}'"):
