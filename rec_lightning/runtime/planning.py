@@ -107,9 +107,9 @@ def plan(config: DictConfig, gpus: Sequence[str], devices: Sequence[int]) -> Pla
         if world <= config.data.batch_size
         for name, needs in _choices(found, world)
     ]
-    alone = ddp(found.tensors, found.states, found.activations(1), 1)
+    here = ddp(found.tensors, found.states, found.activations(1), 1).memory + found.beside
     return Plan(
-        counted["total"], counted["trainable"], found.steps, steps, found.flops(1), found.seconds, alone.memory,
+        counted["total"], counted["trainable"], found.steps, steps, found.flops(1), found.seconds, here,
         list(gpus), rows, _advice(rows, gpus),
     )  # fmt: skip
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hydra.utils import instantiate
@@ -17,7 +19,7 @@ from rec_lightning.runtime.alive import Alive
 from rec_lightning.runtime.build import build_task
 from rec_lightning.runtime.composition import compose
 from rec_lightning.runtime.planning import Row, _advice
-from rec_lightning.runtime.probe import _step, probe
+from rec_lightning.runtime.probe import _step, held_beside, probe
 from rec_lightning.runtime.sizes import GPUS, Tensor, catalogue, ddp, fsdp2, seconds
 from rec_lightning.tasks.shares import SplitSoftmax
 
@@ -111,6 +113,20 @@ def test_a_part_of_a_batch_tells_the_memory_of_the_whole(options: str) -> None:
     predicted = ddp(found.tensors, found.states, found.activations(1), 1).memory
     assert predicted == pytest.approx(lasting + alive.peak, rel=0.15)
     assert found.states == pytest.approx(2.0, abs=0.01)  # of Adam, and its counters
+
+
+def test_what_parts_hold_beside_parameters_and_buffers_is_counted_once(tmp_path: Path) -> None:
+    np.save(tmp_path / "states.npy", np.zeros((100, 8), np.float32))
+
+    class Plain:
+        states = None
+
+    module = torch.nn.Linear(8, 8)
+    module.register_buffer("mean", torch.zeros(500))
+    module.cache, module.again, module.nested = Plain(), module.weight[:2], {"a": [torch.zeros(7), module.mean]}
+    module.cache.states = torch.from_numpy(np.load(tmp_path / "states.npy", mmap_mode="c"))
+    module.view = module.cache.states[3:]
+    assert sorted(tensor.untyped_storage().nbytes() for tensor in held_beside(module)) == [28, 3200]
 
 
 def test_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
