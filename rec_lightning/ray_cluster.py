@@ -1,7 +1,7 @@
 """A Ray cluster: a connection to one that runs, or one of this machine alone; and a command as a task of it.
 
 One that is started here listens on the loopback alone, where Ray by itself takes the machine's outside address, and it
-ends with this process, however that ends.
+ends with this process, however that ends; only a SIGKILL leaves two idle agents of Ray behind.
 
 Relations: ``studies/ray_tasks`` runs the rows of a study so, ``runtime/launches/ray`` a training. Needs the extra
 ``ray``.
@@ -43,7 +43,8 @@ def connect(address: str = "local") -> None:
 
     Args:
         address: ``local`` starts one; ``auto`` finds the one that this machine belongs to, ``HOST:PORT`` one by its
-            head; ``ray://HOST:PORT`` speaks to it from outside.
+            head; ``ray://HOST:PORT`` speaks to it from outside, as far as Ray Client does (with grpcio 1.85 its server
+            refused the second program).
 
     Raises:
         ValueError: no ray here, another form of address, nobody who answers there, or Ray's own refusal.

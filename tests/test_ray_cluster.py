@@ -31,7 +31,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_cluster, "find_spec", lambda name: object())
 
 
-@pytest.mark.parametrize("address", ["", "here", "host", "http://host:1", "host:port"])
+@pytest.mark.parametrize("address", ["", "here", "host", "http://host:1", "host:port", "ray://host"])
 @pytest.mark.usefixtures("installed")
 def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises(ValueError, match=rf"local, auto, HOST:PORT or ray://HOST:PORT, got '{address}'"):
@@ -67,7 +67,9 @@ def test_what_ray_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("Version mismatch: 2.60.0 and 2.9.0.\nmore")
 
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=refuse))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"got auto: Version mismatch: 2\.60\.0 and 2\.9\.0\. Set HOST:PORT"):
+    with pytest.raises(
+        ValueError, match=r"got auto: Version mismatch: 2\.60\.0 and 2\.9\.0\. Set .*RAY_AUTH_MODE=token"
+    ):
         connect("auto")
 
 

@@ -31,7 +31,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from rec_lightning.backbones.label_words import word_ids
 from rec_lightning.backbones.prompt_chunks import chunks
-from rec_lightning.backbones.prompt_prefix import Reading, groups, keeps, last_states
+from rec_lightning.backbones.prompt_prefix import Reading, common, groups, keeps, last_states
 from rec_lightning.backbones.prompt_reader import PromptReader
 from rec_lightning.backbones.prompt_texts import Ints
 from rec_lightning.backbones.prompts import Augmentation, Prompts
@@ -41,6 +41,8 @@ from rec_lightning.identity import identity
 from rec_lightning.language_models import locate
 
 # B rows, C candidates, W words, H width of the model, n prompts of a chunk, T tokens
+
+_WORTH = 4  # tokens that all prompts begin with; fewer cost as much to keep as to read again
 
 
 class MakesPrompts(Protocol):
@@ -67,7 +69,8 @@ class PromptLM(PromptReader):
         dropout: of all its dropout layers, in [0, 1).
         chunk_tokens: tokens read at once; null for what suits the device.
         quantize: keeps its linear layers in 4 bits (``nf4``) or 8 (``int8``); null for full weights.
-        share: whether, without gradients, a history is read once for all its candidates; changes no score.
+        share: whether, without gradients, a history is read once for all its candidates, and the words that every
+            prompt begins with once for all; changes no score.
         blank: texts without content for the candidate's place, whose answers are divided out (see above); () for none.
 
     Raises:
@@ -150,7 +153,13 @@ class PromptLM(PromptReader):
                 alone += places
             else:
                 found.append((torch.tensor(places, device=states.device), states))
-        for at, ids, length in chunks([prompts[place] for place in alone], self.rows.device, self.chunk_tokens):
+        rest = [prompts[place] for place in alone]
+        begin = common(rest) if self.share and len(rest) > 1 and keeps(self.model) else 0
+        states = last_states(self.model, rest, begin, self.chunk_tokens, read) if begin >= _WORTH else None
+        if states is not None:
+            found.append((torch.tensor(alone, device=states.device), states))
+            rest = []
+        for at, ids, length in chunks(rest, self.rows.device, self.chunk_tokens):
             states = self.model(**read(ids)).last_hidden_state  # (n, T, H)
             states = states[torch.arange(len(ids), device=ids.device), length - 1]
             found.append((torch.tensor(alone, device=ids.device)[at], states))

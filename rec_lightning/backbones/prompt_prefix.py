@@ -1,4 +1,5 @@
-"""What prompts share at their beginning is read once: the keys and values of a history serve all its candidates.
+"""What prompts share at their beginning is read once: the keys and values of a history serve all its candidates, and
+those of a template's first words all prompts.
 
 A causal model's states at the history do not depend on what follows, so they may be kept; the usual cache of text
 generation, used here for scoring. Only without gradients, since a cache would be written into what a backward pass
@@ -37,6 +38,19 @@ def groups(prompts: Sequence[Ints], shared: Sequence[int]) -> list[list[int]]:
     for place, (ids, length) in enumerate(zip(prompts, shared, strict=True)):
         found.setdefault(ids[:length].tobytes(), []).append(place)
     return list(found.values())
+
+
+def common(prompts: Sequence[Ints]) -> int:
+    """How many tokens all begin with, at least one less than the shortest has.
+
+    Example:
+        >>> common([np.array([5, 6, 7]), np.array([5, 6, 8, 9]), np.array([5, 6, 7, 1])])
+        2
+    """
+    most = min(len(prompt) for prompt in prompts) - 1
+    begins = np.stack([prompt[:most] for prompt in prompts])
+    alike = (begins == begins[0]).all(0)
+    return most if alike.all() else int(alike.argmin())
 
 
 def keeps(model: nn.Module) -> bool:

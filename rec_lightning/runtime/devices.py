@@ -9,7 +9,12 @@ import os
 from typing import Any
 
 import torch
+from hydra.utils import get_object
 from omegaconf import DictConfig
+
+from rec_lightning.runtime.family import named
+
+_WHOLE = "Set strategy=ddp, or strategy=fsdp2 strategy.by_block=false"
 
 
 def accelerator_of(config: DictConfig) -> str:
@@ -71,4 +76,34 @@ def check_devices(config: DictConfig, strategy: object) -> None:
         raise ValueError(
             f"data.batch_size must be at least the number of processes ({here * nodes}), got "
             f"{config.data.batch_size}. Raise data.batch_size, or lower trainer.devices."
+        )
+
+
+def check_whole(config: DictConfig, strategy: object) -> None:
+    """Refuses to take the tasks' gradients apart where a process has not all weights at once.
+
+    What was gathered for a block's forward pass is gone when the losses are there, and PyTorch would end the first step
+    with an error about mixed tensors.
+
+    Args:
+        config: resolved.
+        strategy: as configured; one that does not hold all weights while a step is computed says ``splits = True``.
+
+    Raises:
+        ValueError: a method of balancing, or a look at the tasks' gradients, that needs them all.
+    """
+    if not getattr(strategy, "splits", False):
+        return
+    method, name = config.get("balancing"), type(strategy).__name__
+    kind = get_object(method["_target_"]) if method else None
+    if getattr(kind, "takes_gradients", False) or getattr(kind, "takes_norms", False):
+        raise ValueError(
+            f"balancing={named(method)} reads each task's gradient in all weights, and strategy={name} does not hold "
+            f"them at once. {_WHOLE}, or balancing=fixed, uncertainty or dwa, which read losses alone."
+        )
+    every = config.task.get("cosines_every", 0)
+    if every:
+        raise ValueError(
+            f"task.cosines_every={every} compares the tasks' gradients in all weights, and strategy={name} does not "
+            f"hold them at once. {_WHOLE}, or task.cosines_every=0."
         )

@@ -22,8 +22,6 @@ from rec_lightning.runtime.build import build_strategy, build_task, count_parame
 from rec_lightning.runtime.probe import Probe, probe
 from rec_lightning.runtime.sizes import GPUS, Needs, ddp, fsdp2, seconds
 
-_ROOM = 0.9  # share of a device's memory that a plan fills: the rest is CUDA's own and fragments
-
 
 @dataclass(frozen=True)
 class Row:
@@ -109,9 +107,9 @@ def plan(config: DictConfig, gpus: Sequence[str], devices: Sequence[int]) -> Pla
         if world <= config.data.batch_size
         for name, needs in _choices(found, world)
     ]
-    alone = ddp(found.tensors, found.states, found.activations(1), 1)
+    here = ddp(found.tensors, found.states, found.activations(1), 1).memory + found.beside
     return Plan(
-        counted["total"], counted["trainable"], found.steps, steps, found.flops(1), found.seconds, alone.memory,
+        counted["total"], counted["trainable"], found.steps, steps, found.flops(1), found.seconds, here,
         list(gpus), rows, _advice(rows, gpus),
     )  # fmt: skip
 
@@ -126,9 +124,8 @@ def _choices(found: Probe, world: int) -> list[tuple[str, Needs]]:
 def _row(name: str, needs: Needs, found: Probe, world: int, gpus: Sequence[str], steps: int, half: bool) -> Row:
     hours: dict[str, float | None] = {}
     for gpu in gpus:
-        fits = needs.memory <= GPUS[gpu].memory_gb * 1e9 * _ROOM
-        step = seconds(found.flops(world), needs.traffic, GPUS[gpu], half)
-        hours[gpu] = step * steps / 3600 if fits else None
+        step = seconds(found.flops(world), needs.traffic, GPUS[gpu], half, world)
+        hours[gpu] = step * steps / 3600 if needs.fit(GPUS[gpu]) else None
     parts = (needs.weights, needs.gradients, needs.optimizer, needs.activations, needs.traffic)
     return Row(name, world, needs.memory, *parts, hours)
 

@@ -2,7 +2,8 @@
 
 Two steps of a quarter and of half a batch are taken for real on the processor: a tracker counts every tensor that
 is alive, and a counter the arithmetic of matrix products. What grows with the rows (states, logits) is linear in them,
-what does not (the encoded catalogue) stays. Nothing is kept: no run directory, no weights.
+what does not (the encoded catalogue) stays. Tensors that parts hold and that are no parameters and no buffers (mapped
+files of what a frozen layer says, token ids) are counted apart. Nothing is kept: no run directory, no weights.
 
 Relations: ``sizes`` makes plans of it.
 """
@@ -19,6 +20,7 @@ import torch
 from hydra.utils import instantiate
 from lightning import LightningModule
 from omegaconf import DictConfig
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from rec_lightning.data.module import RecData
@@ -41,6 +43,7 @@ class Probe:
         seconds: of a step on this processor.
         steps: of an epoch.
         buffers: bytes of what is no parameter.
+        beside: bytes of tensors that stay on the processor, wherever the model goes; files that are mapped count whole.
     """
 
     tensors: tuple[Tensor, ...]
@@ -52,6 +55,7 @@ class Probe:
     seconds: float
     steps: int
     buffers: int
+    beside: int
 
     def activations(self, world: int) -> int:
         """Bytes of one of so many processes that share the batch."""
@@ -90,7 +94,33 @@ def probe(config: DictConfig, data: RecData, task: LightningModule) -> Probe:
         fixed[2] + slope[2] * batch,
         steps,
         _bytes(task.buffers()),
+        sum(tensor.untyped_storage().nbytes() for tensor in held_beside(task)),
     )
+
+
+def held_beside(task: nn.Module) -> list[torch.Tensor]:
+    """The tensors that modules and their plain parts hold, one of each storage, without parameters and buffers."""
+    seen = {t.untyped_storage()._cdata for t in (*task.parameters(), *task.buffers())}
+    found, met = list[torch.Tensor](), set[int]()
+    left: list[tuple[Any, int]] = [(value, 0) for module in task.modules() for value in vars(module).values()]
+    while left:
+        value, depth = left.pop()
+        if id(value) in met or isinstance(value, nn.Module | type):
+            continue
+        met.add(id(value))
+        if isinstance(value, torch.Tensor):
+            if value.untyped_storage()._cdata not in seen:
+                seen.add(value.untyped_storage()._cdata)
+                found.append(value)
+        elif depth < 3:
+            left += [(part, depth + 1) for part in _parts(value)]
+    return found
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple) else vars(value).values() if hasattr(value, "__dict__") else ()
 
 
 def _measure(config: DictConfig, data: RecData, task: LightningModule, rows: int) -> tuple[float, float, float, float]:
@@ -107,7 +137,7 @@ def _measure(config: DictConfig, data: RecData, task: LightningModule, rows: int
         _step(task, optimizer, batch)
     optimizer.zero_grad(set_to_none=True)
     kept = [v for state in optimizer.state.values() for v in state.values() if torch.is_tensor(v)]
-    with Alive([*task.parameters(), *task.buffers(), *kept]) as alive:
+    with Alive([*task.parameters(), *task.buffers(), *kept, *held_beside(task)]) as alive:
         _step(task, optimizer, batch)
     gradients = _bytes(trained)
     optimizer.zero_grad(set_to_none=True)

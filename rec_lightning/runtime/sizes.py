@@ -3,7 +3,7 @@
 W processes. DDP sends 2 (W - 1) / W times the bytes of the gradients of what trains, out of each process. FSDP2 gathers
 every weight, (W - 1) / W times its bytes, those of blocks once more for the backward pass, and sends (W - 1) / W times
 the gradients; rows that do not divide by W are filled up. A step on a device takes the larger of its arithmetic at a
-share of the peak and of its traffic, which overlap, and a fixed time.
+share of the peak and of its traffic, which overlap, and a fixed time. More devices than a machine has share a network.
 
 Relations: ``probe`` measures what goes in; the front door ``plan`` shows what comes out.
 """
@@ -14,6 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from rec_lightning.losses.chunked_softmax import fitting_rows
+
+# devices of one machine, and 10^9 bytes a second from each of them to those of other machines: 200 Gb/s for each
+MACHINE, NETWORK = 8, 25.0
+# share of a device's memory that a plan fills: the rest is CUDA's own and fragments
+ROOM = 0.9
 # share of the peak that a training of transformers reaches, of a link that collectives reach, and seconds of a step
 # that no device shortens (starting kernels, waiting for each other); all three are guesses
 REACHED, CARRIED, STARTS = 0.35, 0.7, 0.01
@@ -82,6 +88,10 @@ class Needs:
         """All that lies in memory at once."""
         return self.weights + self.gradients + self.optimizer + self.activations
 
+    def fit(self, gpu: Gpu) -> bool:
+        """Whether it lies in a device's memory."""
+        return self.memory <= gpu.memory_gb * 1e9 * ROOM
+
 
 def ddp(tensors: Sequence[Tensor], states: float, activations: int, world: int) -> Needs:
     """Of one process, or of several under DDP.
@@ -121,7 +131,46 @@ def fsdp2(tensors: Sequence[Tensor], states: float, activations: int, world: int
     return Needs(whole // world + gathered, own, round(states * trained / world), activations, traffic)
 
 
-def seconds(flops: float, traffic: int, gpu: Gpu, half: bool) -> float:
+def catalogue(
+    items: int, width: int, positions: int, loss: str, world: int = 1, drawn: int = 0, device: str = "cuda"
+) -> Needs:
+    """Of a table of ids, trained by Adam, and of the softmax over it; all in float32.
+
+    Args:
+        items: N.
+        width: D.
+        positions: P with a target, in a step of one process.
+        loss: ``full``, ``chunked``, ``sampled``, or ``split`` for the vocabulary-parallel one.
+        world: W, under DDP; the table is split over them in ``split`` alone.
+        drawn: negatives that all positions share, in ``sampled``.
+        device: ``cuda``, or ``cpu`` with its smaller chunks.
+
+    Returns:
+        What lies beside the table, its gradient and its optimizer in ``activations``.
+
+    Example:
+        >>> catalogue(10_000, 64, 256, "full").weights
+        2560256
+    """
+    rows = ceil((items + 1) / world) if loss == "split" else items + 1
+    table, whole, states = rows * width * 4, positions * rows * 4, positions * width * 4
+    traffic = 2 * (world - 1) * table // world
+    if loss == "full":  # logits, their softmax and its slope; later that of the items twice
+        activations = max(3 * whole, 2 * table) - table
+    elif loss == "sampled":
+        activations = max(16 * positions * (drawn + 1) - table, 2 * drawn * width * 4 + 3 * states)
+    else:
+        every = world * positions if loss == "split" else positions
+        piece = max(16, (1 << 22) // rows) if loss == "split" else fitting_rows(rows, device)
+        first, second = (max(0, min(every - begin, piece)) * rows * 4 for begin in (0, piece))
+        # a chunk's logits beside those of the one before, or beside its share of the slope of the items
+        activations = first + max(second, table) + 3 * every * width * 4
+        if loss == "split":  # queries, item vectors and their slopes, to all others and back
+            traffic = 6 * (world - 1) * states
+    return Needs(table, table, 2 * table, max(0, activations), traffic)
+
+
+def seconds(flops: float, traffic: int, gpu: Gpu, half: bool, world: int = 1) -> float:
     """Of a step on a device.
 
     Args:
@@ -129,6 +178,8 @@ def seconds(flops: float, traffic: int, gpu: Gpu, half: bool) -> float:
         traffic: bytes that it sends.
         gpu: the device.
         half: whether it computes in bfloat16.
+        world: devices; beyond ``MACHINE`` of them the network counts, where it is slower than the link.
     """
     peak = (gpu.half if half else gpu.single) * 1e12
-    return STARTS + max(flops / (peak * REACHED), traffic / (gpu.link_gb * 1e9 * CARRIED))
+    link = gpu.link_gb if world <= MACHINE else min(gpu.link_gb, NETWORK)
+    return STARTS + max(flops / (peak * REACHED), traffic / (link * 1e9 * CARRIED))

@@ -120,6 +120,31 @@ def test_a_history_that_is_read_once_changes_no_score(
     assert torch.allclose(model.states(two, NOTHING), found[1], atol=1e-5)  # with gradients
 
 
+@pytest.mark.parametrize("family", ["llama", "gpt2", "qwen3", "mamba"])
+def test_words_that_every_prompt_begins_with_are_read_once(
+    family: str, made: Make, language_model: Callable[..., str]
+) -> None:
+    few: dict[str, Any] = {"num_key_value_heads": 2, "head_dim": 8} if family == "qwen3" else {}
+    folder = language_model(family, tie_word_embeddings=True, max_position_embeddings=99, **few)
+    prompt = partial(Prompts, template=f"{'pi ' * 20}{LINES}", item="{{ title }}", max_tokens=90)
+    model, read, found = made(model=folder, prompt=prompt), {True: 0, False: 0}, list[Tensor]()
+
+    def count(_: Any, __: Any, given: dict[str, Tensor]) -> None:
+        read[model.share] += given["input_ids"].numel()
+
+    model.model.register_forward_pre_hook(count, with_kwargs=True)
+    for share in read:
+        model.share = share
+        with torch.no_grad():
+            found.append(model.states(many(8, 1), NOTHING))
+    assert torch.allclose(*found, atol=1e-5)
+    assert read[False] - read[True] >= 7 * 20 or family == "mamba"  # which keeps no keys and values
+    count_before = read[True]
+    model.share = True
+    model.states(many(8, 1), NOTHING)  # with gradients nothing is kept
+    assert read[True] - count_before == read[False]
+
+
 def test_the_candidate_and_the_labels_of_the_past_matter_and_other_rows_do_not(made: Make) -> None:
     model, batch = made(), many()
     whole = model.states(batch, NOTHING)

@@ -81,7 +81,7 @@ def auc(folder: Path) -> float:
 
 
 def test_where_words_say_nothing_vectors_decide(runs: Runs) -> None:
-    assert abs(auc(runs["words"]) - 0.5) < 0.1
+    assert auc(runs["words"]) < 0.65  # chance is 0.5 +- 0.05 over 150 events
     assert auc(runs["both"]) > 0.75
 
 

@@ -6,15 +6,18 @@ import os
 import socket
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch.distributed as dist
+from hydra.utils import instantiate
 from lightning.pytorch.strategies import DDPStrategy
+from omegaconf import OmegaConf
 
 from rec_lightning.cli import main
 from rec_lightning.runtime.build import build_strategy
-from rec_lightning.runtime.composition import compose
-from rec_lightning.runtime.devices import processes_of
+from rec_lightning.runtime.composition import compose, conf_dir
+from rec_lightning.runtime.devices import check_whole, processes_of
 from rec_lightning.runtime.meeting import check_seen, meet
 from rec_lightning.runtime.strategies.fsdp2 import Fsdp2
 from tests.members import members
@@ -36,6 +39,16 @@ REFUSED = {
     ("strategy=ddp", "strategy.bucket_mb=0"): "strategy.bucket_mb must be at least 1, got 0. Set strategy.bucket_mb.",
     (CPU, "trainer.num_nodes=2"): "trainer.num_nodes must be launch.nodes (1), got 2. Set launch.nodes alone",
     (CPU, "trainer.devices=2", "data.batch_size=1"): "data.batch_size must be at least the number of processes (2)",
+    (CPU, "strategy=fsdp2", "task=multitask", "balancing=gradnorm"): "balancing=GradNorm reads each task's gradient in "
+    "all weights, and strategy=Fsdp2 does not hold them at once. Set strategy=ddp, or strategy=fsdp2 "
+    "strategy.by_block=false, or balancing=fixed, uncertainty or dwa, which read losses alone.",
+    (
+        CPU,
+        "strategy=fsdp2",
+        "task=multitask",
+    ): "task.cosines_every=50 compares the tasks' gradients in all weights, and "
+    "strategy=Fsdp2 does not hold them at once. Set strategy=ddp, or strategy=fsdp2 strategy.by_block=false, or "
+    "task.cosines_every=0.",
     ("+trainer.strategy=ddp",): "the strategy is a part of its own, got trainer.strategy=ddp. Set strategy=",
 }
 
@@ -55,6 +68,30 @@ def test_refused_before_any_data_is_read(
     assert REFUSED[options] in message
     assert "Traceback" not in message
     assert not (tmp_path / "run").exists()
+
+
+BALANCING = {name: name in ("fixed", "uncertainty", "dwa") for name in members("balancing")}  # goes with split weights
+
+
+@pytest.mark.parametrize(("method", "goes"), BALANCING.items())
+@pytest.mark.parametrize("strategy", ["fsdp", "fsdp2", "fsdp2 in one", "deepspeed_2", "deepspeed_3", "ddp"])
+def test_gradients_of_tasks_are_taken_apart_where_a_process_has_them_all(
+    strategy: str, method: str, goes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = "rec_lightning.runtime.strategies.deepspeed"
+    monkeypatch.setattr(f"{where}.find_spec", lambda name: True)
+    monkeypatch.setattr(f"{where}.DeepSpeedStrategy", SimpleNamespace)
+    choice, *whole = strategy.split(" in ")
+    balancing, kind = (
+        OmegaConf.load(conf_dir() / f"{part}.yaml") for part in (f"balancing/{method}", f"strategy/{choice}")
+    )
+    config = OmegaConf.create({"balancing": balancing, "task": {"cosines_every": 0}})
+    made = instantiate(kind, **({"by_block": False} if whole else {}))
+    if goes or whole or choice == "ddp":
+        check_whole(config, made)
+    else:
+        with pytest.raises(ValueError, match=r"reads each task's gradient in all weights, and strategy="):
+            check_whole(config, made)
 
 
 @pytest.mark.parametrize("choice", members("strategy"))

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hydra.utils import instantiate
 
 from rec_lightning.cli import main
+from rec_lightning.contracts import Negatives
+from rec_lightning.losses.chunked_softmax import ChunkedSoftmax
+from rec_lightning.losses.full_softmax import FullSoftmax
+from rec_lightning.losses.sampled_softmax import SampledSoftmax
 from rec_lightning.runtime.alive import Alive
 from rec_lightning.runtime.build import build_task
 from rec_lightning.runtime.composition import compose
 from rec_lightning.runtime.planning import Row, _advice
-from rec_lightning.runtime.probe import _step, probe
-from rec_lightning.runtime.sizes import GPUS, Tensor, ddp, fsdp2, seconds
+from rec_lightning.runtime.probe import _step, held_beside, probe
+from rec_lightning.runtime.sizes import GPUS, Tensor, catalogue, ddp, fsdp2, seconds
+from rec_lightning.tasks.shares import SplitSoftmax
 
 DATA = "data=synthetic data.source.users=80 data.source.items=400 data.source.events_per_user=20 logger=[]".split()
 TABLE, BLOCK, FROZEN = (
@@ -46,7 +53,38 @@ def test_a_step_takes_the_larger_of_arithmetic_and_traffic() -> None:
     gpu = GPUS["A100-80"]
     assert seconds(312e12 * 0.35, 0, gpu, half=True) == pytest.approx(1.01)
     assert seconds(0, int(300e9 * 0.7 * 2), gpu, half=True) == pytest.approx(2.01)
+    # nine devices are more than one machine: 25 GB/s of a network each
+    assert seconds(0, int(25e9 * 0.7), gpu, half=True, world=9) == pytest.approx(1.01)
+    assert seconds(0, int(300e9 * 0.7), gpu, half=True, world=8) == pytest.approx(1.01)
     assert seconds(19.5e12, 0, gpu, half=False) == pytest.approx(1 / 0.35 + 0.01)
+
+
+@pytest.mark.parametrize("loss", ["full", "chunked", "sampled", "split"])
+@pytest.mark.parametrize(("items", "width", "positions"), [(20_000, 64, 256), (20_000, 64, 16), (40_000, 8, 64)])
+def test_the_memory_of_a_catalogue(loss: str, items: int, width: int, positions: int) -> None:
+    table, queries = (torch.randn(n, width, requires_grad=True) for n in (items + 1, positions))
+    target, drawn = torch.randint(1, items + 1, (positions,)), torch.randint(1, items + 1, (128,))
+    with Alive([table, queries, target, drawn]) as alive:
+        if loss == "sampled":
+            rows, place = torch.unique(torch.cat([target, drawn]), return_inverse=True)
+            negatives = Negatives(place[positions:], torch.ones(128))
+            vectors = torch.nn.functional.embedding(rows, table)
+            value = SampledSoftmax(128)(queries, vectors, place[:positions], negatives)
+        elif loss == "split":
+            value = SplitSoftmax.apply(queries, table, target, 0, max(16, (1 << 22) // (items + 1)))
+        else:
+            value = {"full": FullSoftmax, "chunked": ChunkedSoftmax}[loss]()(queries, table, target, None)
+        value.backward()
+    found = catalogue(items, width, positions, loss, drawn=128, device="cpu")
+    assert found.gradients + found.activations == pytest.approx(alive.peak, rel=0.1)
+    assert found.gradients == found.weights == found.optimizer / 2 == table.numel() * 4
+
+
+def test_a_split_catalogue_by_hand() -> None:
+    found = catalogue(999, 10, 8, "split", world=4)
+    assert found.weights == 250 * 10 * 4
+    assert found.traffic == 6 * 3 * 8 * 10 * 4
+    assert catalogue(999, 10, 8, "chunked", world=4).traffic == 2 * 3 * 40_000 // 4
 
 
 @pytest.mark.parametrize(
@@ -75,6 +113,20 @@ def test_a_part_of_a_batch_tells_the_memory_of_the_whole(options: str) -> None:
     predicted = ddp(found.tensors, found.states, found.activations(1), 1).memory
     assert predicted == pytest.approx(lasting + alive.peak, rel=0.15)
     assert found.states == pytest.approx(2.0, abs=0.01)  # of Adam, and its counters
+
+
+def test_what_parts_hold_beside_parameters_and_buffers_is_counted_once(tmp_path: Path) -> None:
+    np.save(tmp_path / "states.npy", np.zeros((100, 8), np.float32))
+
+    class Plain:
+        states = None
+
+    module = torch.nn.Linear(8, 8)
+    module.register_buffer("mean", torch.zeros(500))
+    module.cache, module.again, module.nested = Plain(), module.weight[:2], {"a": [torch.zeros(7), module.mean]}
+    module.cache.states = torch.from_numpy(np.load(tmp_path / "states.npy", mmap_mode="c"))
+    module.view = module.cache.states[3:]
+    assert sorted(tensor.untyped_storage().nbytes() for tensor in held_beside(module)) == [28, 3200]
 
 
 def test_the_verb(capsys: pytest.CaptureFixture[str]) -> None:

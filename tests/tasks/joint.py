@@ -75,7 +75,7 @@ def task(structure: str = "mmoe", balancing: str = "fixed", parts: Any = None, *
     options = changes.get("options", ())
     return MultiTask(
         items=IdItems(catalog(), D, std=0.5),
-        backbone=MeanPooling(D, dropout=0.0),
+        backbone=changes.get("backbone") or MeanPooling(D, dropout=0.0),
         objectives=parts,
         structure=member("structure", structure)(tasks=list(parts)),
         balancing=member("balancing", balancing, *options)(tasks=len(parts)),

@@ -9,7 +9,16 @@ import socket
 from pathlib import Path
 from typing import Any
 
-METHODS = ["fixed", "uncertainty", "gradnorm", "upgrad", "nash_mtl"]
+METHODS = [
+    "fixed",
+    "uncertainty",
+    "gradnorm",
+    "upgrad",
+    "nash_mtl",
+    "upgrad, split",
+    "gradnorm, split",
+    "uncertainty, by block",
+]
 STEPS = 3
 
 
@@ -22,17 +31,24 @@ def train(rank: int, world: int, port: int, folder: str) -> None:
     import torch
 
     torch.set_num_threads(1)
-    seen = {method: one(method, rank, world) for method in METHODS}
+    seen = {method: one(method, rank, world, folder) for method in METHODS}
     Path(folder, f"{world}-{rank}.json").write_text(json.dumps(seen))
 
 
-def one(method: str, rank: int, world: int) -> dict[str, Any]:
+def one(method: str, rank: int, world: int, folder: str) -> dict[str, Any]:
     """Losses of the steps and the newest cosine, and sums of weights at the end."""
+    import torch
     from lightning import Trainer
 
-    from tests.tasks.joint import Given, T, U, task
+    from rec_lightning.backbones.sasrec import SASRec
+    from rec_lightning.runtime.strategies.fsdp2 import Fsdp2
+    from rec_lightning.tasks.processes import whole
+    from tests.tasks.joint import D, Given, T, U, task
 
-    learner = task(balancing=method, cosines_every=1)
+    balancing, _, split = method.partition(", ")
+    torch.manual_seed(2)
+    backbone = SASRec(D, max_length=6, blocks=2, dropout=0.0) if split else None
+    learner = task(balancing=balancing, cosines_every=0 if split == "by block" else 1, backbone=backbone)
     # the halves have other numbers of labels, and the first rows of one no rating at all
     halves = [[*range(1, U * T, 4), 0, 2, 4], [*range(3, U * T, 4), *range(6, 40, 2)]]
     odd = [list(range(0, U * T, 2)), list(range(1, U * T, 2))]
@@ -40,7 +56,8 @@ def one(method: str, rank: int, world: int) -> dict[str, Any]:
     trainer = Trainer(
         accelerator="cpu",
         devices=world,
-        strategy="ddp" if world > 1 else "auto",
+        strategy="auto" if world == 1 else Fsdp2(by_block=split == "by block") if split else "ddp",
+        default_root_dir=folder,
         max_epochs=1,
         accumulate_grad_batches=1,
         logger=False,
@@ -54,8 +71,8 @@ def one(method: str, rank: int, world: int) -> dict[str, Any]:
     found = {key: float(value) for key, value in trainer.callback_metrics.items()}
     return {
         "losses": [found[f"train/{name}/loss_epoch"] for name in learner.names],
-        "cosine": found["train/cosine/next/like"],
-        "weights": [float(p.detach().double().sum()) for p in learner.parameters() if p.requires_grad],
+        "cosine": found.get("train/cosine/next/like", 0.0),
+        "weights": [float(whole(p.detach()).double().sum()) for p in learner.parameters() if p.requires_grad],
     }
 
 

@@ -40,4 +40,5 @@ def deepspeed(stage: int = 2, cpu_offload: bool = False, timeout: float = 600.0)
         timeout=timedelta(seconds=timeout),
     )
     strategy.needs_cuda = True  # type: ignore[attr-defined]
+    strategy.splits = True  # type: ignore[attr-defined]  # never tried with gradients of several losses taken apart
     return strategy

@@ -24,6 +24,7 @@ class Fsdp(FSDPStrategy):
     """
 
     needs_cuda = True
+    splits = True  # never tried with gradients of several losses taken apart
 
     def __init__(
         self,

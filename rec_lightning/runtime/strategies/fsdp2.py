@@ -49,6 +49,7 @@ class Fsdp2(WholeStates, ModelParallelStrategy):
     ) -> None:
         super().__init__("auto", 1, save_distributed_checkpoint=False, timeout=timedelta(seconds=timeout))
         self.by_block, self.mixed_precision = by_block, mixed_precision
+        self.splits = by_block  # else all weights are there until the backward pass has ended
         self.activation_checkpointing, self.needs_cuda = activation_checkpointing, cpu_offload
 
     @property
