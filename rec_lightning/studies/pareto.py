@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 
 _NAMED = 16  # rows at most whose dots all have a name
+_LETTERS = 7.0  # points
+_UPS = (4.0, -10.0, 11.0, -17.0, 18.0, -24.0, 25.0, -31.0)  # points above the dot, the first that is free
 
 
 def front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
@@ -76,14 +78,62 @@ def _panel(panel: Axes, lines: Sequence[Line], costs: Sequence[float], metric: s
     scores = [line.scores[metric].mean for line in lines]
     best = front(costs, [direction(metric) * score for score in scores])
     panel.plot([costs[n] for n in best], [scores[n] for n in best], color=PALE, linewidth=1.5, zorder=0)
-    for n, line in enumerate(lines):
-        colour = BLUE if n in best else MUTED
-        panel.plot([costs[n]], [scores[n]], "o", color=colour, markersize=6)
-        if n in best or len(lines) <= _NAMED:
-            right = costs[n] > sorted(costs)[len(costs) // 2]  # so that no name leaves the picture
-            panel.annotate(
-                line.spec.name, (costs[n], scores[n]), (-5 if right else 5, 4), textcoords="offset points",
-                ha="right" if right else "left", fontsize=7, color=INK if n in best else MUTED,
-            )  # fmt: skip
+    named = [n for n in range(len(lines)) if n in best or len(lines) <= _NAMED]
+    for n in range(len(lines)):
+        panel.plot([costs[n]], [scores[n]], "o", color=BLUE if n in best else MUTED, markersize=6)
     panel.margins(x=0.18, y=0.15)
+    panel.autoscale_view()
     panel.minorticks_off()
+    scale = panel.figure.dpi / 72.0
+    points = [tuple(xy / scale) for xy in panel.transData.transform(list(zip(costs, scores, strict=True)))]
+    ends = (panel.bbox.x0 / scale, panel.bbox.x1 / scale)
+    for n, (right, up) in zip(named, places(points, [lines[n].spec.name for n in named], named, ends), strict=True):
+        away = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
+        panel.annotate(
+            lines[n].spec.name, (costs[n], scores[n]), (5 if right else -5, up), textcoords="offset points",
+            ha="left" if right else "right", fontsize=_LETTERS, color=INK if n in best else MUTED,
+            arrowprops=away if up != _UPS[0] else None,  # a line to its dot, where others stand between
+        )  # fmt: skip
+
+
+def places(
+    points: Sequence[tuple[float, float]], names: Sequence[str], named: Sequence[int], ends: tuple[float, float]
+) -> list[tuple[bool, float]]:
+    """Where names stand beside their dots so that none covers a dot or another, as far as that can be.
+
+    Args:
+        points: every dot, in points of 1/72 inch.
+        names: of those that are named.
+        named: their positions in ``points``.
+        ends: of the picture, left and right.
+
+    Returns:
+        Of each name whether it is to the right of its dot, and how far up it stands.
+
+    Example:
+        >>> places([(50.0, 0.0), (51.0, 1.0)], ["a", "b"], [0, 1], (0.0, 100.0))
+        [(True, 4.0), (False, 4.0)]
+    """
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
+    found = []
+    for n, name in zip(named, names, strict=True):
+        x, y = points[n]
+        wide, best = 0.58 * _LETTERS * len(name), (float("inf"), True, 4.0)
+        for step, (up, right) in enumerate((up, right) for up in _UPS for right in (True, False)):
+            box = (x + 5, y + up, x + 5 + wide, y + up + _LETTERS) if right else (
+                x - 5 - wide, y + up, x - 5, y + up + _LETTERS
+            )  # fmt: skip
+            cover = sum(_shared(box, other) for other in (*taken[:n], *taken[n + 1 :]))
+            outside = max(0.0, ends[0] - box[0]) + max(0.0, box[2] - ends[1])
+            best = min(best, (cover + 10 * outside + 0.01 * step, right, up))
+        found.append((best[1], best[2]))
+        up = best[2]
+        left = x + 5 if best[1] else x - 5 - wide
+        taken.append((left, y + up, left + wide, y + up + _LETTERS))
+    return found
+
+
+def _shared(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """The area of both rectangles (left, low, right, high)."""
+    wide, high = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+    return max(wide, 0.0) * max(high, 0.0)
