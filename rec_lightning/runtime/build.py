@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from rec_lightning.contracts import Backbone, Catalog
 from rec_lightning.data.module import RecData
-from rec_lightning.runtime.devices import check_devices, check_whole, started
+from rec_lightning.runtime.devices import check_devices, check_unused, check_whole, started
 from rec_lightning.runtime.family import check_family, named
 from rec_lightning.runtime.measures import build_metrics, build_ranking, measures_of, metric_keys
 from rec_lightning.runtime.several import build_several, check_several, several, several_keys
@@ -139,10 +139,11 @@ def build_strategy(config: DictConfig) -> Any:
     """How the processes of a training share it: a strategy of Lightning, or its name.
 
     Raises:
-        ValueError: a value out of range, this machine cannot do it, or the method of balancing does not go with it.
+        ValueError: a value out of range, this machine cannot do it, or balancing or tuning does not go with it.
     """
     strategy = instantiate(config.strategy) if config.get("strategy") else "auto"
     check_whole(config, strategy)
+    check_unused(config, strategy)
     check_devices(config, strategy)
     return strategy
 

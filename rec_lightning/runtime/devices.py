@@ -5,11 +5,13 @@ Relations: ``meeting`` brings the processes together; ``starting`` starts those 
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
 import torch
 from hydra.utils import get_object
+from lightning.pytorch.strategies import DDPStrategy
 from omegaconf import DictConfig
 
 from rec_lightning.runtime.family import named
@@ -76,6 +78,26 @@ def check_devices(config: DictConfig, strategy: object) -> None:
         raise ValueError(
             f"data.batch_size must be at least the number of processes ({here * nodes}), got "
             f"{config.data.batch_size}. Raise data.batch_size, or lower trainer.devices."
+        )
+
+
+def check_unused(config: DictConfig, strategy: object) -> None:
+    """Refuses a method that leaves trained weights out of a step where processes wait for every gradient.
+
+    Args:
+        config: resolved.
+        strategy: as configured.
+
+    Raises:
+        ValueError: several processes, and a strategy that was not told.
+    """
+    parts = [config.tuning, *(part for part in config.tuning.values() if isinstance(part, DictConfig))]
+    late = [p for p in parts if "_target_" in p and getattr(get_object(p["_target_"]), "trains_later", False)]
+    told = isinstance(strategy, DDPStrategy) and strategy._ddp_kwargs.get("find_unused_parameters")
+    if late and not told and math.prod(processes_of(config)) > 1:
+        raise ValueError(
+            f"tuning={named(late[0])} leaves weights out of a step that train later, and several processes wait for "
+            "the gradient of each. Set strategy=ddp strategy.find_unused=true."
         )
 
 

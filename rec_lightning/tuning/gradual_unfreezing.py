@@ -4,7 +4,7 @@ Paper: J. Howard and S. Ruder, "Universal Language Model Fine-tuning for Text Cl
 https://arxiv.org/abs/1801.06146. What differs: a last norm counts to the topmost layer, embeddings join last.
 All parameters belong to the optimizer and to the checkpoint from the start; those whose time has not come are frozen
 during a step only, so they get no gradient, keep their value, and what they compute is taken from the cache.
-With DDP, set ``find_unused_parameters``.
+Several processes must be told (``strategy=ddp strategy.find_unused=true``); anything else is refused.
 Relations: ``top_layers`` never lets more train, ``full`` all from the start.
 """
 
@@ -33,6 +33,8 @@ class GradualUnfreezing:
     Raises:
         ValueError: a value out of range.
     """
+
+    trains_later = True  # a step may leave out what the optimizer has
 
     def __init__(
         self, target: Target = "items", start: int = 1, epochs: int = 1, lr_factor: float | None = None

@@ -94,6 +94,19 @@ def test_gradients_of_tasks_are_taken_apart_where_a_process_has_them_all(
             check_whole(config, made)
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_method_that_leaves_weights_out_of_a_step_needs_a_strategy_that_was_told(nested: bool) -> None:
+    target = "tuning.items._target_=rec_lightning.tuning.gradual_unfreezing.GradualUnfreezing"
+    line = [CPU, "items=text", *(["tuning=compose", target] if nested else ["tuning=gradual_unfreezing"])]
+    build_strategy(compose("train", line))  # one process
+    for strategy in ("auto", "ddp", "fsdp2"):
+        with pytest.raises(
+            ValueError, match=r"tuning=GradualUnfreezing leaves weights out of a step .*find_unused=true"
+        ):
+            build_strategy(compose("train", [*line, f"strategy={strategy}", "trainer.devices=2"]))
+    build_strategy(compose("train", [*line, "strategy=ddp", "strategy.find_unused=true", "trainer.devices=2"]))
+
+
 @pytest.mark.parametrize("choice", members("strategy"))
 def test_every_strategy_has_a_time_after_which_it_gives_up(choice: str) -> None:
     assert compose("train", [f"strategy={choice}"]).strategy.timeout == 600

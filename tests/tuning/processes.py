@@ -9,7 +9,9 @@ import socket
 from pathlib import Path
 from typing import Any
 
-METHODS = ["full", "lora", "frozen", "adalora", "prefix", "side"]
+from tests.tuning.cells import VALID
+
+METHODS = [choice for choice, kind in VALID if kind == "encoder"]
 STEPS, GLOBAL_BATCH = 6, 8
 
 
@@ -32,6 +34,7 @@ def one(method: str, rank: int, world: int, model: str) -> dict[str, Any]:
     import torch
     import torch.distributed as dist
     from lightning import Callback, Trainer
+    from lightning.pytorch.strategies import DDPStrategy
     from torch.nn.parallel import DistributedDataParallel
 
     from rec_lightning.data.batches import TrainBatches
@@ -80,7 +83,7 @@ def one(method: str, rank: int, world: int, model: str) -> dict[str, Any]:
     trainer = Trainer(
         accelerator="cpu",
         devices=world,
-        strategy="ddp" if world > 1 else "auto",
+        strategy=DDPStrategy(find_unused_parameters=method == "gradual_unfreezing") if world > 1 else "auto",
         max_epochs=1,
         max_steps=STEPS,
         callbacks=[watch, *getattr(task.tuning, "callbacks", list)()],
