@@ -38,6 +38,8 @@ class DuoRec(nn.Module):
         ValueError: a value out of range.
     """
 
+    reads_targets = True  # of the next item
+
     def __init__(
         self, weight: float = 0.1, temperature: float = 1.0, cosine: bool = False, everyone: bool = False
     ) -> None:

@@ -100,7 +100,7 @@ def _of_scoring(config: DictConfig, catalog: Catalog, backbone: Backbone) -> dic
     label, loss = instantiate(config.label, _convert_="all"), instantiate(config.loss, _convert_="all")
     read = {"inputs": backbone.outputs} if getattr(backbone, "per_candidate", False) else {}  # type: ignore[attr-defined]
     head = instantiate(config.head, _convert_="all")(catalog=catalog, outputs=loss.prepare(label), **read)
-    return {"head": head, "loss": loss, "label": label}
+    return {"head": head, "loss": loss, "label": label, "companion": instantiate(config.companion) or None}
 
 
 class Launch(Protocol):

@@ -52,7 +52,7 @@ def check_family(config: DictConfig) -> None:
         check_part(place, node, task, kind)
     _check_words(config, kind)
     check_query(config)
-    for group in ("ranking", "rerank", "companion"):
+    for group in ("ranking", "rerank"):
         if scores and config.get(group):
             raise ValueError(f"{group}={named(config[group])} has no effect with task={task}. Set {group}=none.")
     if scores and config.get("compare"):

@@ -26,6 +26,19 @@ from rec_lightning.tasks.parameters import parameter_groups, scale_learning_rate
 from rec_lightning.tasks.processes import everyone, keep_buffers, own, total, weight, whole
 
 
+def check_companion(companion: object, backbone: object) -> None:
+    """Refuses a companion where the backbone reads times.
+
+    Raises:
+        ValueError: as said.
+    """
+    if companion is not None and getattr(backbone, "needs_time", False):
+        raise ValueError(
+            f"companion={type(companion).__name__} changes histories and knows no times, and "
+            f"backbone={type(backbone).__name__} reads them. Set companion=none or another backbone."
+        )
+
+
 class Crossing(LightningModule):
     """Item encoder and backbone, and how their weights are trained and kept.
 

@@ -23,6 +23,7 @@ from torchmetrics import Metric, MetricCollection
 from rec_lightning.contracts import (
     Backbone,
     Batch,
+    Companion,
     ItemEncoder,
     Label,
     OptimizerFactory,
@@ -35,7 +36,7 @@ from rec_lightning.contracts import (
     Tuning,
 )
 from rec_lightning.regularizers.perturb import reach, slope
-from rec_lightning.tasks.crossing import Crossing
+from rec_lightning.tasks.crossing import Crossing, check_companion
 from rec_lightning.tasks.feedback import Feedback
 
 # B rows, L length, D width, C candidates, K outputs, N items, M scored candidates
@@ -56,6 +57,11 @@ class ScoringTask(Crossing):
         tuning: the method that was applied; says the learning rate inside pretrained trunks.
         feedback: whether the history says how its events were labelled.
         regularizer: an objective in the loss' place; None for the loss itself.
+        companion: an objective over changed histories beside the loss; None for the loss alone. How their events were
+            labelled stays out of it, since a change takes items from their events.
+
+    Raises:
+        ValueError: the companion does not go with the backbone or the items.
     """
 
     def __init__(
@@ -71,10 +77,12 @@ class ScoringTask(Crossing):
         tuning: Tuning | None = None,
         feedback: bool = True,
         regularizer: Regularizer | None = None,
+        companion: Companion | None = None,
     ) -> None:
+        _check_companion(companion, backbone, items)
         super().__init__(items, backbone, optimizer, scheduler, tuning, regularizer)
         self.binary = label.kind == "binary"
-        self.head, self.loss = head, loss
+        self.head, self.loss, self.companion = head, loss, companion
         self.feedback = Feedback(label, items.width) if feedback and items.width else None
         self.tells, self.per_candidate = feedback, getattr(backbone, "per_candidate", False)
         self.searched = bool(getattr(items, "event_columns", ()))
@@ -89,7 +97,7 @@ class ScoringTask(Crossing):
         self._table = (torch.empty(0),)  # of all items during an evaluation; in a tuple, so that it is no parameter
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The mean loss over the candidates."""
+        """The mean loss over the candidates, and the companion's part."""
         assert batch.candidate is not None
         assert batch.label is not None
         asked = torch.cat([batch.candidate.flatten(), batch.history.flatten(), batch.history.new_zeros(1)])
@@ -100,8 +108,20 @@ class ScoringTask(Crossing):
             scores = self._scores(batch, vectors, rows).float()
             return self.loss(scores, label), lambda: self._said(scores)
 
-        loss = self._objective(self.items.vectors(unique), once)
+        vectors = self.items.vectors(unique)
+        loss = self._objective(vectors, once)
+        if self.companion is not None:
+            history = rows[batch.candidate.numel() :].view_as(batch.history)
+            beside = self.companion(replace(batch, history=history), vectors, self._after)
+            self.log("train/loss_main", loss.detach(), batch_size=len(batch))
+            self.log("train/loss_companion", beside.detach(), batch_size=len(batch))
+            loss = loss + self.companion.weight * beside  # every history has as many candidates: both count alike
         return self._counted(loss, label.numel(), len(batch))
+
+    def _after(self, batch: Batch, item_vectors: Tensor) -> Tensor:
+        """The state after each history, (B, D), from the vectors of its items (B, L, D)."""
+        states = self.backbone.states(replace(batch, feedback=None), item_vectors)
+        return states[torch.arange(len(batch), device=states.device), batch.length - 1]
 
     def _said(self, scores: Tensor) -> Tensor:
         """(B, C, K) -> (B * C, K) probabilities, or (B * C,) numbers."""
@@ -201,3 +221,20 @@ class ScoringTask(Crossing):
         metrics.reset()
         # equal in every process already
         self.log_dict(values, rank_zero_only=False)
+
+
+def _check_companion(companion: Companion | None, backbone: Backbone, items: ItemEncoder) -> None:
+    if companion is None:
+        return
+    check_companion(companion, backbone)
+    name = type(companion).__name__
+    if getattr(backbone, "per_candidate", False) or not items.width:
+        raise ValueError(
+            f"companion={name} compares states of histories, and backbone={type(backbone).__name__} has none of its "
+            "own. Set companion=none."
+        )
+    if getattr(companion, "reads_targets", False):
+        raise ValueError(
+            f"companion={name} pairs histories with the same next item, and scoring asks for none. Set "
+            "companion=cl4srec or none."
+        )

@@ -28,7 +28,7 @@ from rec_lightning.contracts import (
     Tuning,
 )
 from rec_lightning.ranking.topk import TopK
-from rec_lightning.tasks.crossing import Crossing
+from rec_lightning.tasks.crossing import Crossing, check_companion
 from rec_lightning.tasks.processes import weight
 
 # B batch, L length, D width, N items, P positions that count, M unique items
@@ -70,11 +70,7 @@ class SequenceTask(Crossing):
         regularizer: Regularizer | None = None,
     ) -> None:
         super().__init__(items, backbone, optimizer, scheduler, tuning, regularizer)
-        if companion is not None and getattr(backbone, "needs_time", False):
-            raise ValueError(
-                f"companion={type(companion).__name__} changes histories and knows no times, and "
-                f"backbone={type(backbone).__name__} reads them. Set companion=none or another backbone."
-            )
+        check_companion(companion, backbone)
         self.head, self.loss, self.ranking, self.companion = head, loss, ranking, companion
         # no groups: they would join metrics whose states happen to be equal after the first batch
         collection = MetricCollection(dict(metrics), compute_groups=False)

@@ -22,7 +22,6 @@ CASES = {
     "label=none task=scoring": "task=ScoringTask needs a label, got none. Set label=at_least, rating, classes or",
     "ranking=topk task=scoring": "ranking=TopK has no effect with task=ScoringTask. Set ranking=none.",
     "rerank=mmr task=scoring": "rerank=MMR has no effect with task=ScoringTask. Set rerank=none.",
-    "companion=cl4srec task=scoring": "companion=CL4SRec has no effect with task=ScoringTask. Set companion=none.",
     "compare=[ease] task=scoring": "compare lists baselines that rank, and task=ScoringTask scores, got ease. Set",
     "label=at_least": "label=AtLeast has no effect with task=SequenceTask. Set task=scoring, or label=none.",
     "head=fm": "head=FM scores labels, and task=SequenceTask has none. Set head=dot or cosine.",
@@ -49,6 +48,21 @@ def start(line: list[str]) -> None:
 def test_a_part_of_the_other_family_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(CASES[line])}"):
         check_family(compose("train", line.split()))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("companion=duorec", "companion=DuoRec pairs histories with the same next item, and scoring asks for none."),
+        (
+            "companion=cl4srec backbone=hstu",
+            "companion=CL4SRec changes histories and knows no times, and backbone=HSTU",
+        ),
+    ],
+)
+def test_a_companion_that_scoring_cannot_have_is_refused(line: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        start(["task=scoring", *line.split()])
 
 
 @pytest.mark.parametrize("task", ["scoring", "rating", "classes", "sequence"])

@@ -17,6 +17,10 @@ from torch import nn
 from torchmetrics import MetricCollection
 
 from rec_lightning.backbones.mean_pooling import MeanPooling
+from rec_lightning.companions.augmentations.crop import Crop
+from rec_lightning.companions.augmentations.mask import Mask
+from rec_lightning.companions.augmentations.reorder import Reorder
+from rec_lightning.companions.cl4srec import CL4SRec
 from rec_lightning.contracts import Batch, Catalog, Sequences
 from rec_lightning.data.examples import EvalExamples, Examples, TrainExamples
 from rec_lightning.data.labels.at_least import AtLeast
@@ -82,6 +86,7 @@ def task(
         scheduler=lambda optimizer, steps: warmup(optimizer, steps, share=0.0, then="constant"),
         feedback=changes.get("feedback", True),
         regularizer=changes.get("regularizer"),
+        companion=changes.get("companion"),
     )
 
 
@@ -143,6 +148,37 @@ def test_a_fit_by_the_trainer_learns(tmp_path: Path) -> None:
     fit.fit(learner, TrainExamples(examples("binary"), 20, seed=0))
     (found,) = fit.validate(learner, EvalExamples(examples("binary"), 64), verbose=False)
     assert found["val/auc"] > 0.85
+
+
+class Beside:
+    """A companion whose part can be told by hand: the sum of all states after the histories, each backwards."""
+
+    weight = 0.5
+
+    def __call__(self, batch: Batch, vectors: torch.Tensor, encode: Any) -> torch.Tensor:
+        column = torch.arange(batch.history.shape[1])
+        turned = batch.history.gather(1, (batch.length.unsqueeze(1) - 1 - column) % batch.length.unsqueeze(1))
+        turned = torch.where(column < batch.length.unsqueeze(1), turned, 0)
+        total: torch.Tensor = encode(replace(batch, history=turned), nn.functional.embedding(turned, vectors)).sum()
+        return total
+
+
+def test_a_companion_sees_the_history_and_adds_its_part() -> None:
+    alone, beside = (silent(task(companion=companion)) for companion in (None, Beside()))
+    batch = batch_of(rows=[0, 3, 9, 40])  # a row without any history is among them
+    table = beside.items.table()
+    states = beside.backbone.states(replace(batch, feedback=None), table[batch.history])  # a mean knows no order
+    by_hand = states[torch.arange(4), batch.length - 1].sum()
+    loss = beside.training_step(batch, 0)
+    assert loss.item() == pytest.approx((alone.training_step(batch, 0) + 0.5 * by_hand).item(), rel=1e-5)
+
+
+def test_changed_histories_train_beside_the_labels() -> None:
+    companion = CL4SRec(16, {"crop": Crop(), "mask": Mask(), "reorder": Reorder()})
+    learner = task(companion=companion)
+    assert learnt(learner, batch_of())["auc"] > 0.97
+    assert companion.hidden.grad is not None
+    assert companion.hidden.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("choice", members("backbone"))
