@@ -37,7 +37,7 @@ def _cells(comparison: Comparison, line: Line) -> dict[str, object]:
     cells: dict[str, object] = {**line.spec.levels, "verb": line.spec.verb, "runs": len(line.runs)}
     for metric, interval in line.scores.items():
         cells |= {metric: interval.mean, f"{metric} low": interval.low, f"{metric} high": interval.high}
-        cells[f"{metric} std over seeds"] = line.spread.get(metric, "")
+        cells[f"{metric} std over seeds"] = line.spread.get(metric)
     cells |= line.also
     primary = comparison.study.primary
     if line.versus and line.evidence:

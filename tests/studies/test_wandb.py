@@ -25,9 +25,10 @@ def test_table_and_pictures_are_a_run_of_the_group_offline(
     monkeypatch.setenv("WANDB_SILENT", "true")
     ranks = {"Popularity": [1] * 10 + [50] * 30, "EASE": [1] * 20 + [50] * 20}
     entries = []
-    for spec in study.rows[:2]:
-        row = read_row(write_run(spec.slug, ranks[spec.name]), study.metrics)
-        entries.append(Finished(spec, Run(42, "command", row)))
+    for spec, seeds in zip(study.rows[:2], ((42,), (42, 7)), strict=True):  # with a spread over seeds, and without
+        for seed in seeds:
+            row = read_row(write_run(f"{spec.slug}-{seed}", ranks[spec.name]), study.metrics)
+            entries.append(Finished(spec, Run(seed, "command", row)))
     comparison = compare(study, entries)
     folder = tmp_path / "study"
     folder.mkdir()
