@@ -1,5 +1,6 @@
 # make demo    sets up .venv and runs the main job;  make demo DEMO="trainer.max_epochs=1"  passes overrides on
 # make test    sets up .venv and runs every check and every test
+# make cluster tests on a real SLURM and Ray in namespaces of this machine; as root, with slurm-wlm, munge, iproute2
 # make check   format, lint, types, doors, spelling, the README's result tables
 # make tables  writes the result tables of all READMEs from experiments/*/results.json
 # make bench   start-up, data, losses, tuning, ranking, metrics, prompts; beside peers where REC_PEER_VENVS and REC_PEER_SCRIPTS name them
@@ -10,13 +11,17 @@ BIN := .venv/bin
 DEMO ?=
 PYTEST ?= -n 2 --dist loadfile -m "not gpu and not cluster" --durations 15
 
-.PHONY: demo test check tables bench clean
+.PHONY: demo test cluster check tables bench clean
 
 demo: .venv/.installed
 	$(BIN)/rec-lightning demo $(DEMO)
 
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST)
+
+cluster: .venv/.installed
+	$(BIN)/pip install -q -c constraints.txt -e '.[ray]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster -rs tests/cluster
 
 check: .venv/.installed
 	$(BIN)/ruff format --check .
