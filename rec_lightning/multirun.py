@@ -60,7 +60,10 @@ def content_of(words: Sequence[str]) -> dict[str, Any]:
     from rec_lightning.runtime.composition import compose
 
     values = _values(words)
-    seeds = [int(text.partition("=")[2]) for text in values.pop("seed", [])]
+    given = [text.partition("=")[2] for text in values.pop("seed", [])]
+    if not all(seed.isdecimal() for seed in given):
+        raise ValueError(f"seed must be whole numbers, got {','.join(given)}. Write for example seed=1,2,3.")
+    seeds = [int(seed) for seed in given]
     swept = {key: texts for key, texts in values.items() if len(texts) > 1}
     common = [texts[0] for key, texts in values.items() if key not in swept]
     rows = [list(row) for row in product(*swept.values())]

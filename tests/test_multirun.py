@@ -40,6 +40,7 @@ def test_names_that_would_share_a_folder_are_told_apart() -> None:
         (["loss=glob(zz*)"], "loss=glob(zz*) matches no choice. Choices: auto"),
         (["width=8,16", "width=8"], "width must be given once, got 'width=8' and 'width=8'"),
         (["loss=bce,bpx"], "row 'loss=bpx': unknown choice loss=bpx; nearest: bpr"),
+        (["seed=1,x"], "seed must be whole numbers, got 1,x. Write for example seed=1,2,3."),
         (["width"], "an override must have the form option=value, option=a,b"),
     ],
 )
