@@ -6,7 +6,7 @@ needs no padding mask. Nothing of this project is imported here, and every room 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import accumulate
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -565,6 +565,23 @@ class ScoringLoss(Protocol):
 Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 # a batch, (B, L, D) vectors of its history -> (B, D), the state after each history
 Encode = Callable[[Batch, Tensor], Tensor]
+
+
+class TextAugmentation(Protocol):
+    """Changes the text of an item, by torch's generator."""
+
+    def prepare(self, catalog: Catalog, texts: Sequence[str]) -> None:
+        """Learns what may be changed; refuses where nothing could be.
+
+        Args:
+            catalog: whose items these are.
+            texts: of its items, in order; empty in a rehearsal.
+        """
+        ...
+
+    def __call__(self, item: int, text: str) -> str:
+        """Item index and its text -> the text, changed or not."""
+        ...
 
 
 class Companion(Protocol):

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
-from rec_lightning.augmentation.word_table import read_pairs
+from rec_lightning.augmentation.word_table import check_share, drawn, read_pairs
 from rec_lightning.contracts import ITEM, Catalog
 
 
@@ -31,9 +29,7 @@ class Paraphrases:
     """
 
     def __init__(self, path: str, share: float = 0.5) -> None:
-        if not 0 < share <= 1:
-            raise ValueError(f"augmentation.share must be above 0 and at most 1, got {share}. Set augmentation.share.")
-        self.path, self.share = path, share
+        self.path, self.share = path, check_share(share)
         self.by_id = read_pairs(path, ITEM, "text")
         self.others: dict[int, list[str]] = {}
 
@@ -53,7 +49,5 @@ class Paraphrases:
 
     def __call__(self, item: int, text: str) -> str:
         """Item index and its text -> one of its paraphrases, or itself."""
-        others = self.others.get(item)
-        if others is None or float(torch.rand((), device="cpu")) >= self.share:
-            return text
-        return others[int(torch.randint(len(others), (), device="cpu"))]
+        other = drawn(self.others.get(item), self.share)
+        return text if other is None else other

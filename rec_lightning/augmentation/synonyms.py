@@ -12,9 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import torch
-
-from rec_lightning.augmentation.word_table import read_pairs
+from rec_lightning.augmentation.word_table import check_share, drawn, read_pairs
 from rec_lightning.contracts import Catalog
 
 _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
@@ -33,10 +31,8 @@ class Synonyms:
     """
 
     def __init__(self, path: str, share: float = 0.1) -> None:
-        if not 0 < share <= 1:
-            raise ValueError(f"augmentation.share must be above 0 and at most 1, got {share}. Set augmentation.share.")
+        self.path, self.share = path, check_share(share)
         pairs = read_pairs(path, "word", "synonym")
-        self.path, self.share = path, share
         self.others = {word.lower(): others for word, others in pairs.items()}
 
     def prepare(self, catalog: Catalog, texts: Sequence[str]) -> None:
@@ -58,8 +54,7 @@ class Synonyms:
 
     def _other(self, found: re.Match[str]) -> str:
         word = found[0]
-        others = self.others.get(word.lower())
-        if others is None or float(torch.rand((), device="cpu")) >= self.share:
+        other = drawn(self.others.get(word.lower()), self.share)
+        if other is None:
             return word
-        other = others[int(torch.randint(len(others), (), device="cpu"))]
         return other[:1].upper() + other[1:] if word[0].isupper() else other

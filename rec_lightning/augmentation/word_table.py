@@ -1,13 +1,15 @@
-"""Two columns of a file, TSV or Parquet, as key -> texts: of synonyms and of paraphrases.
+"""Two columns of a file, TSV or Parquet, as key -> texts: of synonyms and of paraphrases; and the draw of one of them.
 
 Relations: ``synonyms`` and ``paraphrases`` read their files so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+import torch
 
 
 def read_pairs(path: str, key: str, value: str) -> dict[str, list[str]]:
@@ -45,3 +47,21 @@ def read_pairs(path: str, key: str, value: str) -> dict[str, list[str]]:
     if not found:
         raise ValueError(f"augmentation.path must have a row at least, and {path} has none. Set augmentation.path.")
     return found
+
+
+def check_share(share: float) -> float:
+    """The share of what is replaced.
+
+    Raises:
+        ValueError: it is not in (0, 1].
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"augmentation.share must be above 0 and at most 1, got {share}. Set augmentation.share.")
+    return share
+
+
+def drawn(others: Sequence[str] | None, share: float) -> str | None:
+    """One of these with the probability ``share``; None for what stays, and where there are none."""
+    if others is None or float(torch.rand((), device="cpu")) >= share:
+        return None
+    return others[int(torch.randint(len(others), (), device="cpu"))]

@@ -34,8 +34,8 @@ from rec_lightning.backbones.prompt_chunks import chunks
 from rec_lightning.backbones.prompt_prefix import Reading, common, groups, keeps, last_states
 from rec_lightning.backbones.prompt_reader import PromptReader
 from rec_lightning.backbones.prompt_texts import Ints
-from rec_lightning.backbones.prompts import Augmentation, Prompts
-from rec_lightning.contracts import Batch, Catalog, Kind
+from rec_lightning.backbones.prompts import Prompts
+from rec_lightning.contracts import Batch, Catalog, Kind, TextAugmentation
 from rec_lightning.few_bits import Bits
 from rec_lightning.identity import identity
 from rec_lightning.language_models import locate
@@ -107,7 +107,7 @@ class PromptLM(PromptReader):
         self.hold(trunk, quantize)
         self.outputs, self.share, self.blanks = len(wanted), share, len(blank)
 
-    def augment(self, augmentation: Augmentation, catalog: Catalog) -> None:
+    def augment(self, augmentation: TextAugmentation, catalog: Catalog) -> None:
         """From now on items have changed texts in training.
 
         Raises:

@@ -9,8 +9,8 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from rec_lightning.backbones.prompt_chunks import check_chunk
-from rec_lightning.backbones.prompts import Augmentation, Prompted, Prompts
-from rec_lightning.contracts import Batch, Catalog
+from rec_lightning.backbones.prompts import Prompted, Prompts
+from rec_lightning.contracts import Batch, Catalog, TextAugmentation
 from rec_lightning.few_bits import Bits, quantise
 from rec_lightning.language_models import set_dropout
 
@@ -71,7 +71,7 @@ class PromptReader(nn.Module):
         """Puts another module in its place."""
         self.model = module
 
-    def augment(self, augmentation: Augmentation, catalog: Catalog) -> None:
+    def augment(self, augmentation: TextAugmentation, catalog: Catalog) -> None:
         """From now on items have changed texts in training.
 
         Raises:

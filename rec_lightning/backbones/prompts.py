@@ -24,7 +24,7 @@ from transformers import PreTrainedTokenizerBase
 from rec_lightning.backbones.prompt_templates import compiled
 from rec_lightning.backbones.prompt_texts import Changed, Ints, Texts
 from rec_lightning.backbones.shots import Shots
-from rec_lightning.contracts import Batch, Catalog
+from rec_lightning.contracts import Batch, Catalog, TextAugmentation
 
 # B rows, C candidates, L length
 
@@ -51,13 +51,6 @@ class Example(NamedTuple):
     item: str
     word: str
     label: float | None
-
-
-class Augmentation(Protocol):
-    """Changes the text of an item."""
-
-    def prepare(self, catalog: Catalog, texts: Sequence[str]) -> None: ...
-    def __call__(self, item: int, text: str) -> str: ...
 
 
 class MakesShots(Protocol):
@@ -141,13 +134,13 @@ class Prompts:
         items = [of_item.render(row) for row in catalog.items.iter_rows(named=True)]
         self.texts = Texts(tokenizer, [*items, *blank])
         self.size = catalog.size
-        self.augmentation: Augmentation | None = None
+        self.augmentation: TextAugmentation | None = None
         self._check(catalog.size)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Prompts:
         return self  # nothing in it changes while prompts are made, and compiled templates cannot be copied
 
-    def augment(self, augmentation: Augmentation, catalog: Catalog) -> None:
+    def augment(self, augmentation: TextAugmentation, catalog: Catalog) -> None:
         """From now on items have changed texts in training.
 
         Args:

@@ -20,12 +20,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from rec_lightning.contracts import Aside, Catalog
+from rec_lightning.contracts import Aside, Catalog, TextAugmentation
 from rec_lightning.few_bits import Bits, quantise
 from rec_lightning.identity import identity
 from rec_lightning.items.hidden import HiddenCache
@@ -39,13 +39,6 @@ from rec_lightning.language_models import load, set_dropout
 # M items asked for, N items, T tokens, H width of the encoder, D width of the model, B events
 
 Pooling = Literal["mean", "cls", "last"]
-
-
-class Augmentation(Protocol):
-    """Changes the text of an item."""
-
-    def prepare(self, catalog: Catalog, texts: Sequence[str]) -> None: ...
-    def __call__(self, item: int, text: str) -> str: ...
 
 
 class TextItems(nn.Module):
@@ -124,7 +117,7 @@ class TextItems(nn.Module):
         self.encoder: nn.Module = encoder
         self.tokens = Tokens(tokenizer, texts, max_tokens, chunk_tokens)
         self.hidden, self.texts = HiddenCache(), list[str]()
-        self.augmentation: Augmentation | None = None
+        self.augmentation: TextAugmentation | None = None
         self.norm = nn.LayerNorm(encoder.config.hidden_size)
         self.projection = nn.Linear(encoder.config.hidden_size, width)
         # the last pooled vector of each item; not a weight, but a resumed run needs it
@@ -165,7 +158,7 @@ class TextItems(nn.Module):
         self.tokens, self.size = self.tokens.of(texts), catalog.size
         self.hidden, self.bank = HiddenCache(), torch.empty(0, device=self.bank.device)
 
-    def augment(self, augmentation: Augmentation, catalog: Catalog) -> None:
+    def augment(self, augmentation: TextAugmentation, catalog: Catalog) -> None:
         """From now on changes texts at every step of training.
 
         Args:
@@ -246,7 +239,7 @@ class TextItems(nn.Module):
             out = out.index_put((rows,), self._pool(states, mask).to(out.dtype))
         return out
 
-    def _changed(self, augmentation: Augmentation, items: Tensor) -> tuple[Tokens, Tensor]:
+    def _changed(self, augmentation: TextAugmentation, items: Tensor) -> tuple[Tokens, Tensor]:
         # tokens of changed texts, and where those of each item are among them; the padding has none
         known = items.tolist()
         texts = [augmentation(item, self.texts[item - 1]) if item else "" for item in known]
