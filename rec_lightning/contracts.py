@@ -158,6 +158,10 @@ class Batch:
         tensors = {name: function(value) for name, value in values.items() if isinstance(value, Tensor)}
         return replace(self, **tensors)  # type: ignore[arg-type]
 
+    def last(self, states: Tensor) -> Tensor:
+        """The state after each history: (B, L, ...) -> (B, ...)."""
+        return states[torch.arange(len(self), device=states.device), self.length - 1]
+
     def parts(self) -> list[Batch]:
         """The groups of a training batch apart, each as long as its longest row; itself where there is one."""
         if len(self.groups) < 2:

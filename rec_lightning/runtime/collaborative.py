@@ -137,9 +137,7 @@ class RunVectors(nn.Module):
             assert batch.feedback is not None
             past = past + self.feedback(batch.feedback)
         plain = batch if self.tells else replace(batch, feedback=None)
-        states = self.backbone.states(plain, past)
-        state: Tensor = states[torch.arange(len(batch), device=states.device), batch.length - 1]
-        return state * (batch.history[:, :1] > 0)
+        return plain.last(self.backbone.states(plain, past)) * (batch.history[:, :1] > 0)
 
 
 def _check_kind(finished: Finished, max_length: int, label: Label) -> None:

@@ -86,6 +86,12 @@ class Crossing(LightningModule):
         """The loss with these item vectors (M, D), or what the regularizer makes of it."""
         return once(vectors)[0] if self.regularizer is None else self.regularizer(vectors, once)
 
+    def _beside(self, loss: Tensor, part: Tensor, factor: Tensor | float, rows: int) -> Tensor:
+        """The loss and a companion's part times its factor, both logged of a batch of ``rows``."""
+        self.log("train/loss_main", loss.detach(), batch_size=rows)
+        self.log("train/loss_companion", part.detach(), batch_size=rows)
+        return loss + factor * part
+
     def _counted(self, loss: Tensor, positions: int, rows: int) -> Tensor:
         """Logs the mean over ``positions`` of a batch of ``rows``; gives what this process trains on."""
         if not torch.isfinite(loss):

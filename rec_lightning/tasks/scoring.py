@@ -112,16 +112,14 @@ class ScoringTask(Crossing):
         loss = self._objective(vectors, once)
         if self.companion is not None:
             history = rows[batch.candidate.numel() :].view_as(batch.history)
-            beside = self.companion(replace(batch, history=history), vectors, self._after)
-            self.log("train/loss_main", loss.detach(), batch_size=len(batch))
-            self.log("train/loss_companion", beside.detach(), batch_size=len(batch))
-            loss = loss + self.companion.weight * beside  # every history has as many candidates: both count alike
+            part = self.companion(replace(batch, history=history), vectors, self._after)
+            # every history has as many candidates: both count alike
+            loss = self._beside(loss, part, self.companion.weight, len(batch))
         return self._counted(loss, label.numel(), len(batch))
 
     def _after(self, batch: Batch, item_vectors: Tensor) -> Tensor:
         """The state after each history, (B, D), from the vectors of its items (B, L, D)."""
-        states = self.backbone.states(replace(batch, feedback=None), item_vectors)
-        return states[torch.arange(len(batch), device=states.device), batch.length - 1]
+        return batch.last(self.backbone.states(replace(batch, feedback=None), item_vectors))
 
     def _said(self, scores: Tensor) -> Tensor:
         """(B, C, K) -> (B * C, K) probabilities, or (B * C,) numbers."""
@@ -139,7 +137,7 @@ class ScoringTask(Crossing):
             history = history + self.feedback(batch.feedback)
         state = self.backbone.states(batch if self.tells else replace(batch, feedback=None), history)
         if not self.per_candidate:
-            state = state[torch.arange(len(batch), device=state.device), batch.length - 1]  # (B, D)
+            state = batch.last(state)  # (B, D)
         if self.searched:
             state = state + self.items.asked(batch.event)  # type: ignore[attr-defined]
         out: Tensor = self.head(batch, state, history, candidate)

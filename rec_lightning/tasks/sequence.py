@@ -106,12 +106,10 @@ class SequenceTask(Crossing):
 
         loss = self._objective(vectors, once)
         if self.companion is not None:
-            beside = self.companion(replace(asked_for_all, history=history), vectors, self._after)
-            self.log("train/loss_main", loss.detach(), batch_size=len(batch))
-            self.log("train/loss_companion", beside.detach(), batch_size=len(batch))
             # a mean over histories: a process counts in it by its rows, and in the loss by its positions
             share = weight(len(batch), loss.device) / weight(len(aim), loss.device)
-            loss = loss + self.companion.weight * share * beside
+            part = self.companion(replace(asked_for_all, history=history), vectors, self._after)
+            loss = self._beside(loss, part, self.companion.weight * share, len(batch))
         return self._counted(loss, len(aim), len(batch))
 
     def pose(self, batch: Batch) -> Batch:
@@ -137,8 +135,7 @@ class SequenceTask(Crossing):
         # (B, L, D) -> (B, D); one target a row, which is how a backbone is asked in evaluation
         if batch.target.ndim == 2:
             batch = replace(batch, target=batch.target[:, 0])
-        states = self.backbone.states(batch, item_vectors)
-        return states[torch.arange(len(batch), device=states.device), batch.length - 1]
+        return batch.last(self.backbone.states(batch, item_vectors))
 
     def on_validation_epoch_start(self) -> None:
         """Encodes the catalogue once."""

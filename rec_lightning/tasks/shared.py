@@ -117,7 +117,7 @@ class Shared(Crossing):
             assert batch.feedback is not None
             past = past + part(batch.feedback[..., self.column[name]])
         states = self.backbone.states(batch, past)
-        trunk = states[torch.arange(len(batch), device=states.device), batch.length - 1]  # (B, D)
+        trunk = batch.last(states)  # (B, D)
         if self._gathered is not None:
             self._gather(trunk)
         apart = self.structure(trunk)
