@@ -97,20 +97,11 @@ def _names(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _values(words: Sequence[str]) -> dict[str, list[str]]:
     """Each key with its overrides, one a value, in the order of the line."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
+    from rec_lightning.runtime.overrides import key_of, parse_override
 
-    from rec_lightning.runtime.overrides import key_of
-
-    parser, found = OverridesParser.create(), dict[str, list[str]]()
+    found = dict[str, list[str]]()
     for text in words:
-        try:
-            override = parser.parse_override(text)
-        except HydraException as error:
-            raise ValueError(
-                f"an override must have the form option=value, option=a,b or group=choice, got {text!r}. "
-                "Quote a value with special characters: 'option=\"a, b\"'."
-            ) from error
+        override = parse_override(text, "option=value, option=a,b or group=choice")
         key = key_of(override)
         if key in found:
             raise ValueError(f"{key} must be given once, got {found[key][0]!r} and {text!r}. Leave one out.")

@@ -56,18 +56,12 @@ def read_request(overrides: list[str]) -> Request:
     Raises:
         ValueError: no complete run, or an option that is none of an evaluation.
     """
-    parsed = parse_overrides(overrides)
-    own = _OWN | {o.key_or_group: o.value() for o in parsed if o.key_or_group in _OWN}
-    others = [o for o in parsed if o.key_or_group not in _OWN]
-    if own["stage"] not in ("val", "test"):
-        raise ValueError(f"stage must be val or test, got {own['stage']!r}. Set stage.")
-    if not isinstance(own["allow_trained"], bool):
-        raise ValueError(f"allow_trained must be true or false, got {own['allow_trained']!r}. Set allow_trained.")
+    own, others = _sorted(overrides)
     if own["run"] is None:
         raise ValueError("run must be given, it has no default. Set run=DIR, the run_dir of a complete run.")
     run = Path(str(own["run"])).expanduser()
     finished = read_finished(run, scoring=True)
-    config = expected(finished.config, finished.manifest["verb"], overrides)
+    config = _evaluated(finished.config, finished.manifest["verb"], own, others)
     attack = config.evaluation.get("attack")
     OmegaConf.update(config, "run_dir", str(_place(run, own, _told(str(own["stage"]), others, attack))))
     return Request(run, str(own["stage"]), own["allow_trained"], attack, finished.config, config, finished.manifest)
@@ -84,10 +78,23 @@ def expected(trained: DictConfig, verb: str, overrides: list[str]) -> DictConfig
     Raises:
         ValueError: an option that is none of an evaluation of such a run.
     """
+    return _evaluated(trained, verb, *_sorted(overrides))
+
+
+def _sorted(overrides: list[str]) -> tuple[dict[str, Any], list[Override]]:
+    # what is the evaluation's own, and in what it differs from the run
     parsed = parse_overrides(overrides)
     own = _OWN | {o.key_or_group: o.value() for o in parsed if o.key_or_group in _OWN}
+    if own["stage"] not in ("val", "test"):
+        raise ValueError(f"stage must be val or test, got {own['stage']!r}. Set stage.")
+    if not isinstance(own["allow_trained"], bool):
+        raise ValueError(f"allow_trained must be true or false, got {own['allow_trained']!r}. Set allow_trained.")
+    return own, [o for o in parsed if o.key_or_group not in _OWN]
+
+
+def _evaluated(trained: DictConfig, verb: str, own: dict[str, Any], others: list[Override]) -> DictConfig:
     attack = _attack(own["attack"], trained)
-    config = _differing(trained, verb, [o for o in parsed if o.key_or_group not in _OWN])
+    config = _differing(trained, verb, others)
     own_options: dict[str, Any] = {"stage": own["stage"], "allow_trained": own["allow_trained"]}
     if attack is not None:
         own_options["attack"] = attack

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,9 @@ def parse_overrides(overrides: list[str]) -> list[Override]:
     Raises:
         ValueError: one has no valid form, several values or no effect, or an option is given twice.
     """
-    parser, seen = OverridesParser.create(), dict[str, str]()
-    parsed = []
+    parsed, seen = [], dict[str, str]()
     for text in overrides:
-        try:
-            override = parser.parse_override(text)
-            override.value()
-        except HydraException as error:
-            raise ValueError(
-                f"an override must have the form option=value or group=choice, got {text!r}. "
-                "Quote a value with special characters: 'option=\"a, b\"'."
-            ) from error
+        override = parse_override(text, "option=value or group=choice")
         key = key_of(override)
         if key in seen:
             raise ValueError(f"{key} must be given once, got {seen[key]!r} and {text!r}. Leave one out.")
@@ -49,6 +42,32 @@ def parse_overrides(overrides: list[str]) -> list[Override]:
         seen[key] = text
         parsed.append(override)
     return parsed
+
+
+def parse_override(text: str, forms: str) -> Override:
+    """One override, which may have several values.
+
+    Args:
+        text: as typed.
+        forms: those that are taken, in words.
+
+    Raises:
+        ValueError: it has no valid form.
+    """
+    try:
+        override = _parser().parse_override(text)
+        override.value()
+    except HydraException as error:
+        raise ValueError(
+            f"an override must have the form {forms}, got {text!r}. "
+            "Quote a value with special characters: 'option=\"a, b\"'."
+        ) from error
+    return override
+
+
+@cache
+def _parser() -> OverridesParser:
+    return OverridesParser.create()
 
 
 def check_search(override: Override) -> None:
