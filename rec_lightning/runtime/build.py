@@ -65,10 +65,8 @@ def build_task(config: DictConfig, catalog: Catalog) -> LightningModule:
 
 def _augment(config: DictConfig, parts: Mapping[str, Any], catalog: Catalog) -> None:
     # whoever reads texts anew at every step gets what changes them
-    augmentation, readers = (
-        instantiate(config.augmentation),
-        [reader for part in parts.values() for reader in part.modules() if hasattr(reader, "augment")],
-    )
+    augmentation = instantiate(config.augmentation)
+    readers = [reader for part in parts.values() for reader in part.modules() if hasattr(reader, "augment")]
     if not readers:
         told = " and ".join(f"{name}={named(config[name])}" for name in parts)
         raise ValueError(

@@ -10,7 +10,7 @@ Relations: beside ``figure`` and ``curves`` in the report.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rec_lightning.studies.aims import direction
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+Box = tuple[float, float, float, float]  # left, low, right, high
 _NAMED = 16  # rows at most whose dots all have a name
 _LETTERS = 7.0  # points
 _UPS = (4.0, -10.0, 11.0, -17.0, 18.0, -24.0, 25.0, -31.0)  # points above the dot, the first that is free
@@ -87,7 +88,7 @@ def _panel(panel: Axes, lines: Sequence[Line], costs: Sequence[float], metric: s
     scale = panel.figure.dpi / 72.0
     points = [tuple(xy / scale) for xy in panel.transData.transform(list(zip(costs, scores, strict=True)))]
     ends = (panel.bbox.x0 / scale, panel.bbox.x1 / scale)
-    for n, (right, up) in zip(named, places(points, [lines[n].spec.name for n in named], named, ends), strict=True):
+    for n, (right, up) in places(points, {n: lines[n].spec.name for n in named}, ends).items():
         away = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
         panel.annotate(
             lines[n].spec.name, (costs[n], scores[n]), (5 if right else -5, up), textcoords="offset points",
@@ -97,43 +98,48 @@ def _panel(panel: Axes, lines: Sequence[Line], costs: Sequence[float], metric: s
 
 
 def places(
-    points: Sequence[tuple[float, float]], names: Sequence[str], named: Sequence[int], ends: tuple[float, float]
-) -> list[tuple[bool, float]]:
+    points: Sequence[tuple[float, float]], names: Mapping[int, str], ends: tuple[float, float]
+) -> dict[int, tuple[bool, float]]:
     """Where names stand beside their dots so that none covers a dot or another, as far as that can be.
 
     Args:
         points: every dot, in points of 1/72 inch.
-        names: of those that are named.
-        named: their positions in ``points``.
+        names: of those that are named, by their position in ``points``.
         ends: of the picture, left and right.
 
     Returns:
         Of each name whether it is to the right of its dot, and how far up it stands.
 
     Example:
-        >>> places([(50.0, 0.0), (51.0, 1.0)], ["a", "b"], [0, 1], (0.0, 100.0))
-        [(True, 4.0), (False, 4.0)]
+        >>> places([(50.0, 0.0), (51.0, 1.0)], {0: "a", 1: "b"}, (0.0, 100.0))
+        {0: (True, 4.0), 1: (False, 4.0)}
     """
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
-    found = []
-    for n, name in zip(named, names, strict=True):
-        x, y = points[n]
-        wide, best = 0.58 * _LETTERS * len(name), (float("inf"), True, 4.0)
-        for step, (up, right) in enumerate((up, right) for up in _UPS for right in (True, False)):
-            box = (x + 5, y + up, x + 5 + wide, y + up + _LETTERS) if right else (
-                x - 5 - wide, y + up, x - 5, y + up + _LETTERS
-            )  # fmt: skip
-            cover = sum(_shared(box, other) for other in (*taken[:n], *taken[n + 1 :]))
-            outside = max(0.0, ends[0] - box[0]) + max(0.0, box[2] - ends[1])
-            best = min(best, (cover + 10 * outside + 0.01 * step, right, up))
-        found.append((best[1], best[2]))
-        up = best[2]
-        left = x + 5 if best[1] else x - 5 - wide
-        taken.append((left, y + up, left + wide, y + up + _LETTERS))
+    sides = [(right, up) for up in _UPS for right in (True, False)]  # the earlier the better
+    found = {}
+    for n, name in names.items():
+        others = [*taken[:n], *taken[n + 1 :]]
+        boxes = [_box(points[n], name, *side) for side in sides]
+        costs = [_covered(box, others, ends) + 0.01 * step for step, box in enumerate(boxes)]
+        best = costs.index(min(costs))
+        found[n] = sides[best]
+        taken.append(boxes[best])
     return found
 
 
-def _shared(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """The area of both rectangles (left, low, right, high)."""
+def _covered(box: Box, others: Sequence[Box], ends: tuple[float, float]) -> float:
+    # what it covers of others, and ten times what stands outside
+    outside = max(0.0, ends[0] - box[0]) + max(0.0, box[2] - ends[1])
+    return sum(_shared(box, other) for other in others) + 10 * outside
+
+
+def _box(point: tuple[float, float], name: str, right: bool, up: float) -> Box:
+    wide = 0.58 * _LETTERS * len(name)
+    left = point[0] + 5 if right else point[0] - 5 - wide
+    return left, point[1] + up, left + wide, point[1] + up + _LETTERS
+
+
+def _shared(one: Box, other: Box) -> float:
+    """The area of both."""
     wide, high = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
     return max(wide, 0.0) * max(high, 0.0)
