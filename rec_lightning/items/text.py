@@ -5,10 +5,11 @@ decoder, with ``pooling: last``), pooled over its real tokens and projected to t
 new and always trains; what trains inside the encoder is up to the fine-tuning plug-in.
 
 Cost: texts are encoded once per unique item, in chunks of equal-length texts; the layers below the lowest trained one
-are computed once ever and kept on disk. A training step over the whole catalogue encodes only ``fresh`` items anew,
-drawn at random, and takes the others from the bank, which holds each item's vector from the last time it was encoded
-(the idea of a memory bank as in Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance
-Discrimination", CVPR 2018, https://arxiv.org/abs/1805.01978). Evaluation encodes everything anew.
+are computed once ever and kept on disk. A training step that asks for more than ``fresh`` items, be it the whole
+catalogue or those of a batch, encodes only that many of them anew, drawn at random, and takes the others from the bank,
+which holds each item's vector from the last time it was drawn (the idea of a memory bank as in Wu et al., "Unsupervised
+Feature Learning via Non-Parametric Instance Discrimination", CVPR 2018, https://arxiv.org/abs/1805.01978); one that it
+lacks is encoded without a gradient. Evaluation encodes everything anew.
 
 A query that an event carries is read like one more item's text, by the same encoder and projection.
 
@@ -51,7 +52,7 @@ class TextItems(nn.Module):
         template: the text of an item, with ``{column}`` fields.
         pooling: ``mean`` over the real tokens, the first token (``cls``) or the last real one (``last``).
         max_tokens: longer texts are cut.
-        fresh: items encoded anew in a training step over the whole catalogue; null encodes all of them.
+        fresh: most texts that a training step encodes anew and learns from; null for all that it asks for.
         dropout: of the encoder's own dropout layers while it trains, in [0, 1).
         chunk_tokens: tokens encoded at once; bounds the memory and the padding; null for what suits the device: 512 on
             a CPU, 8192 elsewhere (see ``tokens``).
@@ -68,6 +69,7 @@ class TextItems(nn.Module):
 
     pretrained = True
     bank: Tensor
+    banked: Tensor
     asks: Tensor
 
     def __init__(
@@ -120,8 +122,9 @@ class TextItems(nn.Module):
         self.augmentation: TextAugmentation | None = None
         self.norm = nn.LayerNorm(encoder.config.hidden_size)
         self.projection = nn.Linear(encoder.config.hidden_size, width)
-        # the last pooled vector of each item; not a weight, but a resumed run needs it
+        # the last pooled vector of each text, and which have one; no weights, but a resumed run needs them
         self.register_buffer("bank", torch.empty(0), persistent=False)
+        self.register_buffer("banked", torch.empty(0, dtype=torch.bool), persistent=False)
         self.register_buffer("asks", torch.tensor(self.queries.place), persistent=False)
 
     @property
@@ -179,8 +182,8 @@ class TextItems(nn.Module):
         self.augmentation = augmentation
 
     def vectors(self, items: Tensor) -> Tensor:
-        """(M,) -> (M, D); the padding gives zeros."""
-        return self._project(self.pooled(items)) * (items > 0).unsqueeze(1)
+        """(M,) -> (M, D), in training most of them from the bank; the padding gives zeros."""
+        return self._project(self._asked_for(items)) * (items > 0).unsqueeze(1)
 
     def asked(self, event: Tensor) -> Tensor:
         """(B,) rows of ``Catalog.events`` -> (B, D) vectors of their queries, zeros where there is none."""
@@ -197,25 +200,31 @@ class TextItems(nn.Module):
 
     def table(self) -> Tensor:
         """(N + 1, D); in training, all but ``fresh`` rows come from the bank."""
-        return nn.functional.pad(self._project(self._pooled_table()[1:]), (0, 0, 1, 0))
+        everything = torch.arange(self.size + 1, device=self.projection.weight.device)
+        return nn.functional.pad(self._project(self._asked_for(everything)[1:]), (0, 0, 1, 0))
 
     def _project(self, pooled: Tensor) -> Tensor:
         out: Tensor = self.projection(self.norm(pooled))
         return out
 
-    def _pooled_table(self) -> Tensor:
-        everything = torch.arange(self.size + 1, device=self.projection.weight.device)
+    def _asked_for(self, items: Tensor) -> Tensor:
+        # (M,) -> (M, H); in training, ``fresh`` of them anew and the others from the bank
         trains = self.new_tokens is not None or any(p.requires_grad for p in self.encoder.parameters())
-        if not (trains and self.training) or self.fresh is None or self.fresh >= self.size:
-            return self.pooled(everything)
+        places = items.nonzero().squeeze(1)
+        if not (trains and self.training) or self.fresh is None or len(places) <= self.fresh:
+            return self.pooled(items)
         if self.bank.numel() == 0:
-            with torch.no_grad():
-                self.bank = self.pooled(everything)
-        chosen = torch.randperm(self.size, device=everything.device)[: self.fresh] + 1
-        anew = self.pooled(chosen)
-        table = self.bank.index_put((chosen,), anew)
-        self.bank = table.detach()
-        return table
+            texts = len(self.tokens.length)  # of items and queries
+            self.bank = self.projection.weight.new_zeros(texts, self.projection.in_features)
+            self.banked = torch.zeros(texts, dtype=torch.bool, device=self.bank.device)
+        drawn = torch.randperm(len(places), device=items.device)
+        chosen, rest = places[drawn[: self.fresh]], items[places[drawn[self.fresh :]]]
+        anew = self.pooled(items[chosen])
+        with torch.no_grad():
+            lacks = rest[~self.banked[rest]]
+            for rows, vectors in ((lacks, self.pooled(lacks)), (items[chosen], anew)):
+                self.bank[rows], self.banked[rows] = vectors.detach().to(self.bank.dtype), True
+        return self.bank[items].index_put((chosen,), anew.to(self.bank.dtype))
 
     def pooled(self, items: Tensor) -> Tensor:
         """(M,) -> (M, H), before the projection; row 0 of the table is zero."""
@@ -257,8 +266,9 @@ class TextItems(nn.Module):
 
     def resume_state(self) -> dict[str, Tensor]:
         """What an exactly resumed run needs beside the weights."""
-        return {"bank": self.bank}
+        return {"bank": self.bank, "banked": self.banked}
 
     def load_resume_state(self, state: dict[str, Tensor]) -> None:
         """Takes back what ``resume_state`` gave."""
-        self.bank = state["bank"].to(self.projection.weight.device)
+        device = self.projection.weight.device
+        self.bank, self.banked = state["bank"].to(device), state["banked"].to(device)

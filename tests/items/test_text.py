@@ -251,6 +251,34 @@ def test_a_training_step_encodes_only_fresh_items_and_banks_them(
         assert bool(gradient.any()) == reached
 
 
+def test_a_batch_that_asks_for_many_items_encodes_only_fresh_ones_too(
+    cache: Path, catalog: Catalog, language_model: Model
+) -> None:
+    items = made(catalog, language_model("bert"), fresh=4).train()
+    exact = made(catalog, language_model("bert"))
+    few, many = torch.tensor([0, 3, 5, 7, 9]), torch.tensor([0, 1, 3, 4, 5, 7, 8, 11])
+    assert torch.allclose(items.vectors(few), exact.vectors(few), atol=1e-6)
+    assert not items.bank.numel()  # no more than ``fresh`` were asked for
+    first = items.vectors(many)
+    assert torch.allclose(first, exact.vectors(many), atol=1e-6)
+    assert items.banked.nonzero().flatten().tolist() == many[1:].tolist()
+    weight = next(items.encoder.parameters())
+    reached = [bool(torch.autograd.grad(row.pow(3).sum(), [weight], retain_graph=True)[0].any()) for row in first]
+    assert not reached[0]
+    assert sum(reached) == 4
+    with torch.no_grad():
+        for parameter in items.encoder.parameters():
+            parameter.mul_(1.1)
+    # an item that was never asked for is as the encoder is now, those that were not drawn as it was then
+    second, anew = items.vectors(torch.cat([many, torch.tensor([12])])), items.pooled(torch.arange(13))
+    assert torch.allclose(items.bank[12], anew[12], atol=1e-6)
+    same = torch.isclose(second[:8], first, atol=1e-7).all(1)
+    assert same[0]
+    assert 3 <= int(same[1:].sum()) <= 4  # seven, less the four drawn, of which the new one may be one
+    items.eval()
+    assert torch.allclose(items.vectors(many), items.table()[many], atol=1e-6)
+
+
 def test_evaluation_encodes_everything_anew_and_leaves_the_bank(
     cache: Path, catalog: Catalog, language_model: Model
 ) -> None:
