@@ -29,7 +29,6 @@ from rec_lightning.ranking.topk import check_finite
 from rec_lightning.runtime.build import build_task
 from rec_lightning.runtime.finished import Finished, load_best, read_best, read_finished
 from rec_lightning.runtime.training import quieten
-from rec_lightning.tasks.lean import check_bases
 
 # U targets, B rows, C candidates, N items, D width
 
@@ -96,8 +95,7 @@ class Rescoring:
             ValueError: they are not this run's, or its checkpoint does not fit.
             OSError: data or model cannot be had.
         """
-        # one that is measured as it came, as a language model without tuning, has nothing to load
-        saved = read_best(self.run.folder) if self.run.manifest["parameters"]["trainable"] else None
+        saved = read_best(self.run.folder)
         data = self.data
         data.prepare()
         for what, own, other in (
@@ -113,10 +111,7 @@ class Rescoring:
         data.label_events(instantiate(self.config.label, _convert_="all"))
         seed_everything(self.config.seed, verbose=False)
         task: Any = build_task(self.config, data.catalog)
-        if saved is None:
-            check_bases(task, self.run.manifest["bases"])
-        else:
-            load_best(task, saved)
+        load_best(task, saved)
         if task.needs_time:
             data.carry_times(str(task.without_times))
         trainer = self.config.trainer

@@ -153,9 +153,11 @@ class Training:
             check_bases(self.task, saved.get("bases", {}))
             check_lean(self.task, state)
             load_whole(self.task, state)
-        metrics: dict[str, float] = {}
-        for measure in (self.trainer.validate, self.trainer.test) if self.config.test else (self.trainer.validate,):
-            metrics |= measure(self.task, datamodule=Loaders(self.data), verbose=False)[0]
+        metrics: dict[str, float] = {**self.trainer.validate(self.task, datamodule=Loaders(self.data), verbose=False)[0]}
+        if not self.best.exists() and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self.trainer.save_checkpoint(self.best, weights_only=True)  # nothing trained: what validation chose
+        if self.config.test:
+            metrics |= self.trainer.test(self.task, datamodule=Loaders(self.data), verbose=False)[0]
         ranking = None
         if self.config.test and several(self.config):
             self._write_several()

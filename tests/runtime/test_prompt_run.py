@@ -50,12 +50,20 @@ def test_a_run_tells_its_tokens_trains_and_leaves_predictions(run: Run, capsys: 
     assert manifest["bases"]["backbone"]["weights"]
 
 
-def test_a_frozen_model_is_measured_as_it_is(run: Run) -> None:
+def test_a_frozen_model_is_measured_as_it_is_and_again(run: Run) -> None:
     folder = run("tuning=frozen")
     manifest = json.loads((folder / "manifest.json").read_text())
     assert (manifest["status"], manifest["steps"], manifest["parameters"]["trainable"]) == ("complete", 0, 0)
-    assert not (folder / "checkpoints" / "best.ckpt").exists()
-    assert "test/auc" in json.loads((folder / "metrics.json").read_text())
+    first = json.loads((folder / "metrics.json").read_text())
+    assert "test/auc" in first
+    # what validation chose is kept, though nothing was trained
+    state = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    assert state
+    assert all("metrics" in name for name in state)
+    assert main(["evaluate", f"run={folder}", "name=again"]) == 0
+    again = json.loads((folder / "evaluations/again/metrics.json").read_text())
+    assert again == pytest.approx({key: value for key, value in first.items() if key in again}, abs=1e-6, nan_ok=True)
+    assert again["test/threshold"] == first["test/threshold"]
 
 
 @pytest.mark.parametrize(
