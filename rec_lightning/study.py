@@ -165,6 +165,9 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
             found[row.name] = config
             for metric in study.metrics if row.shown else ():
                 check_of(metric, config)
+            if study.also and row.shown:
+                source = config if "data" in config else _source(study, row, overrides, known, found)  # a fused one
+                check_also(study.also, config, source["data"])
         except ValueError as error:
             raise ValueError(f"row {row.name!r}: {error}") from error
         key = repr((row.verb, row.of, sorted(flat(config).items()), repr(searched.get(row.parent))))
@@ -177,6 +180,38 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
             )
         seen[key] = row.name
     return frozenset(tracked)
+
+
+def check_also(also: Sequence[str], config: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    """Refuses what a row is to tell beside the study's metrics and would not log.
+
+    Args:
+        also: the names.
+        config: of the row.
+        data: of what it is measured on.
+
+    Raises:
+        ValueError: one of them.
+    """
+    from difflib import get_close_matches
+
+    from omegaconf import DictConfig, OmegaConf
+
+    from rec_lightning.runtime.light import import_torchmetrics
+
+    import_torchmetrics()
+
+    from rec_lightning.runtime.logged import logged_keys
+
+    parts = [OmegaConf.create(dict(part)) for part in (config, data)]
+    logged = logged_keys(*(part for part in parts if isinstance(part, DictConfig)))
+    for metric in also:
+        if metric not in logged:
+            near = get_close_matches(metric, sorted(logged), n=3, cutoff=0.3) or sorted(logged)[:3]
+            raise ValueError(
+                f"also must hold metrics that every row logs, and this one logs no {metric!r}; nearest: "
+                f"{', '.join(near)}. Change also, or the row's metrics."
+            )
 
 
 def _expected(
@@ -192,11 +227,18 @@ def _expected(
 
     from rec_lightning.runtime.asked import expected
 
-    source = next(one for one in study.rows if one.name == row.of[0])
-    trained = OmegaConf.create(dict(found.get(source.name) or _expected(study, source, overrides, known, found)))
+    trained = OmegaConf.create(dict(_source(study, row, overrides, known, found)))
     assert isinstance(trained, DictConfig)
-    config = expected(trained, source.verb, own)
+    config = expected(trained, next(one.verb for one in study.rows if one.name == row.of[0]), own)
     return cast(Mapping[str, Any], OmegaConf.to_container(config))
+
+
+def _source(
+    study: Study, row: RowSpec, overrides: Sequence[str], known: Known, found: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """The configuration of the first row that this one is made of, wherever it stands."""
+    first = next(one for one in study.rows if one.name == row.of[0])
+    return found.get(first.name) or _expected(study, first, overrides, known, found)
 
 
 def resolve(verb: str, overrides: Sequence[str]) -> Mapping[str, Any]:

@@ -67,12 +67,19 @@ def metric_keys(config: DictConfig, catalog: Catalog) -> dict[str, str]:
 
 
 def keys_of(group: DictConfig, label: DictConfig | None, ranks: DictConfig | None, catalog: Catalog) -> dict[str, str]:
-    """The same of one group of metrics.
+    """The same of one group of metrics; arguments as of ``logged_by``."""
+    return {key: best for key, best in logged_by(group, label, ranks, catalog).items() if best}
+
+
+def logged_by(
+    group: DictConfig, label: DictConfig | None, ranks: DictConfig | None, catalog: Catalog
+) -> dict[str, str | None]:
+    """All that one group of metrics will log, and its best: max or min, None for what is no aim.
 
     Args:
         group: ``metrics``.
         label: what is predicted; None where a catalogue is ranked.
-        ranks: ``ranking``, where there is no label.
+        ranks: ``ranking``, where there is no label and lists are not made yet.
         catalog: the items.
     """
     metrics = build_metrics(group, catalog)
@@ -81,11 +88,11 @@ def keys_of(group: DictConfig, label: DictConfig | None, ranks: DictConfig | Non
         for metric in metrics.values():
             metric.update(_two(instantiate(label, _convert_="all")))
         better = {key: more for metric in metrics.values() for key, more in getattr(metric, "higher", {}).items()}
-        return {key: "max" if better[key] else "min" for key in collection.compute() if key in better}
+        modes = {key: "max" if more else "min" for key, more in better.items()}
+        return {key: modes.get(key) for key in collection.compute()}
     none = torch.ones(0, dtype=torch.long)
     collection.update(Ranking(none, none.view(0, 1), none.view(0, 1).float(), none, none))
-    assert ranks is not None
-    prefix = build_ranking(ranks, catalog).prefix
+    prefix = build_ranking(ranks, catalog).prefix if ranks else ""
     return {f"{prefix}{key}": "max" for key in collection.compute()}
 
 

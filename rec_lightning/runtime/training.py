@@ -153,7 +153,7 @@ class Training:
             check_bases(self.task, saved.get("bases", {}))
             check_lean(self.task, state)
             load_whole(self.task, state)
-        metrics: dict[str, float] = {**self.trainer.validate(self.task, datamodule=Loaders(self.data), verbose=False)[0]}
+        metrics = dict(self.trainer.validate(self.task, datamodule=Loaders(self.data), verbose=False)[0])
         if not self.best.exists() and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             self.trainer.save_checkpoint(self.best, weights_only=True)  # nothing trained: what validation chose
         if self.config.test:

@@ -31,6 +31,27 @@ def rows(**changes: Any) -> dict[str, Any]:
     return CONTENT | {"rows": [first | changes, *others]}
 
 
+def test_what_is_told_beside_must_be_logged_by_every_row() -> None:
+    study = CONTENT | {"also": ["coverage@10"]}
+    told = re.escape("row 'Kept': also must hold metrics that every row logs, and this one logs no 'coverage@10'")
+    with pytest.raises(ValueError, match=told):
+        check(parse_study(study), [], known_keys())
+    wider = [row | {"overrides": [*row["overrides"], "metrics=all"]} for row in CONTENT["rows"]]
+    fused = {"name": "Both", "verb": "fuse", "of": ["Markov", "SASRec"], "overrides": []}
+    check(parse_study(study | {"rows": wider}), [], known_keys())
+    with pytest.raises(ValueError, match=r"row 'Both': also must hold .* nearest: "):
+        check(parse_study(study | {"rows": [fused, *wider]}), [], known_keys())
+    check(parse_study(CONTENT | {"also": ["hr@20"], "rows": [fused, *CONTENT["rows"]]}), [], known_keys())
+
+
+def test_what_is_told_beside_of_labels_is_known_too(cache: Path) -> None:
+    row = {"name": "CTR", "verb": "train", "overrides": ["task=scoring", "data=synthetic", "items=id", "tuning=full"]}
+    study = CONTENT | {"metrics": ["auc"], "primary": "auc", "reference": "CTR", "rows": [row]}
+    check(parse_study(study | {"also": ["ece", "threshold"]}), [], known_keys())
+    with pytest.raises(ValueError, match=r"logs no 'rmse'; nearest: "):
+        check(parse_study(study | {"also": ["rmse"]}), [], known_keys())
+
+
 def test_each_seed_of_the_row_is_measured_in_a_folder_of_its_own() -> None:
     study = parse_study(CONTENT)
     assert [(row.name, seed) for row, seed in study.runs] == [
