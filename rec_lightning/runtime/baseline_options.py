@@ -8,6 +8,8 @@ Relations: ``beside`` builds and ranks what is resolved here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -29,11 +31,16 @@ def resolve_baselines(config: DictConfig, overrides: Sequence[str]) -> None:
         raise ValueError(
             f"compare must be a list of different baselines, got {names!r}. Set for example compare=[ease]."
         )
-    search = [text for text in overrides if text.startswith("hydra.searchpath=")]
+    search = tuple(text for text in overrides if text.startswith("hydra.searchpath="))
     nodes = {}
     for name in names:
         try:
-            nodes[name] = compose("baseline", [*search, f"baseline={name}", f"seed={config.seed}"]).baseline
+            nodes[name] = _options(str(name), config.seed, search)
         except ValueError as error:
             raise ValueError(f"compare must list baselines: {error}") from error
     OmegaConf.update(config, "compare", nodes, merge=False)
+
+
+@cache  # rows of a study mostly name the same ones, and composing is what their check takes
+def _options(name: str, seed: int, search: tuple[str, ...]) -> Any:
+    return OmegaConf.to_container(compose("baseline", [*search, f"baseline={name}", f"seed={seed}"]).baseline)
