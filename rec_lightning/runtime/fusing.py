@@ -20,7 +20,6 @@ from torchmetrics import Metric
 from rec_lightning.contracts import Catalog, Ranking
 from rec_lightning.data.module import RecData
 from rec_lightning.ranking.fuse.joined import fused, join
-from rec_lightning.ranking.reranked import settled
 from rec_lightning.runtime.asked import read_request
 from rec_lightning.runtime.check import check_signatures
 from rec_lightning.runtime.evaluation import Evaluation
@@ -118,9 +117,7 @@ class Fusing:
         for name, run in self.names.items():
             scorer = self.scorers.get(name)
             first = next(iter(found.values()), None)
-            own = self._ranking(run, stage) if scorer is None or first is None else scorer.lists(first, stage)
-            # a target whose ties cost it its place in the list is no candidate of the second stage
-            found[name] = settled(own) if self.scorers else own
+            found[name] = self._ranking(run, stage) if scorer is None or first is None else scorer.lists(first, stage)
         return found
 
     def _ranking(self, run: str, stage: str) -> Ranking:

@@ -52,6 +52,9 @@ class Joined:
 def join(rankings: Sequence[Ranking]) -> Joined:
     """Joins lists of the same targets in the same order.
 
+    Ties count against the target here too: it stands in each list where its rank says, behind all that score as high,
+    or in none of its places.
+
     Args:
         rankings: of each model, (U, depth).
 
@@ -63,6 +66,7 @@ def join(rankings: Sequence[Ranking]) -> Joined:
         >>> found.items.tolist(), found.place.tolist()
         ([[4, 7, 9]], [[[2, 1, 0]], [[0, 2, 1]]])
     """
+    rankings = [settled(ranking) for ranking in rankings]
     first = rankings[0]
     bound = max(int(ranking.items.max()) for ranking in rankings) + 1
     row = torch.arange(len(first.users)).unsqueeze(1)

@@ -29,8 +29,14 @@ def lists(seed: int, short: int = 0) -> Ranking:
     if short:
         items[::4, -short:], scores[::4, -short:] = 0, -np.inf
     target = torch.from_numpy(np.random.default_rng(9).integers(1, ITEMS + 1, USERS))
-    row = torch.arange(USERS)
-    return Ranking(row, torch.from_numpy(items), torch.from_numpy(scores), target, row + 1)
+    return ranked(torch.from_numpy(items), torch.from_numpy(scores), target)
+
+
+def ranked(items: torch.Tensor, scores: torch.Tensor, target: torch.Tensor) -> Ranking:
+    """The target's rank is its place in the list, and 100 where it has none."""
+    there = items == target.unsqueeze(1)
+    rank = torch.where(there.any(1), there.int().argmax(1) + 1, 100)
+    return Ranking(torch.arange(len(items)), items, scores, target, rank)
 
 
 MODELS = [lists(0), lists(1, short=3), lists(2)]
@@ -90,16 +96,30 @@ def test_a_list_shorter_than_k_is_filled_and_a_target_outside_is_no_hit() -> Non
     assert found.rank.tolist() == [4]
 
 
+def test_a_target_whose_ties_cost_it_its_place_is_not_listed_there() -> None:
+    # the first model scores all alike and names the lowest items; by its exact rank the target is the sixth
+    one, none = torch.ones(1, dtype=torch.long), torch.zeros(1, 3)
+    flat = Ranking(one, torch.tensor([[1, 2, 3]]), none, one, 6 * one)
+    other = Ranking(one, torch.tensor([[8, 1, 9]]), torch.tensor([[3.0, 2.0, 1.0]]), one, 2 * one)
+    joined = join([flat, other])
+    at = joined.items[0].tolist().index(1)
+    assert joined.place[:, 0, at].tolist() == [0, 2]
+    assert joined.score[0, 0, at] == 0
+    tied = Ranking(one, torch.tensor([[1, 2, 3]]), none, one, 3 * one)
+    assert join([tied, other]).place[0, 0].tolist() == [3, 1, 2, 0, 0]  # behind those that score as high
+    assert joined.target.item() == 1
+
+
 def planted(noise: float) -> Joined:
     """Two models: the first lists the target first, the second anywhere."""
     generator = torch.Generator().manual_seed(0)
-    users, row = 400, torch.arange(400)
+    users = 400
     target = torch.randint(1, 50, (users,), generator=generator)
     first = torch.stack([torch.randperm(60, generator=generator)[:10] + 50 for _ in range(users)])
     first[:, 0] = target
     second = torch.stack([torch.randperm(49, generator=generator)[:10] + 1 for _ in range(users)])
     scores = torch.linspace(1, 0, 10).expand(users, -1) + noise * torch.rand(users, 10, generator=generator) * 0
-    return join([Ranking(row, items, scores, target, row + 1) for items in (first, second)])
+    return join([ranked(items, scores, target) for items in (first, second)])
 
 
 def test_stacking_trusts_the_model_that_is_right_and_does_so_again() -> None:
