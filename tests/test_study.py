@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from rec_lightning.runtime.refusal import Refusal
@@ -146,3 +147,45 @@ def test_a_disk_that_fills_up_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     path.write_text(STUDY)
     with pytest.raises(Refusal, match=r"must stay writable, and .*run is not any more: .*No space left .*table\.md"):
         run([str(path), "data.source.path=x", f"run_dir={tmp_path / 'run'}"], only_report=True)
+
+
+IN_TIME = """
+title: t
+question: q
+protocol: p
+metrics: [ndcg@5, user_recall@5]
+primary: ndcg@5
+reference: Popularity
+resamples: 500
+common:
+  baseline:
+    - data=synthetic
+    - data.source.users=40
+    - data.source.items=30
+    - data/split=temporal_ratio
+    - data.split.test=0.3
+    - top_k=[5]
+    - +metrics.user_recall={_target_:rec_lightning.metrics.user_recall.UserRecall,top_k:[5]}
+    - logger=[]
+rows:
+  - {name: Popularity, verb: baseline, overrides: [baseline=popularity]}
+  - {name: EASE, verb: baseline, overrides: [baseline=ease]}
+"""
+
+
+def test_users_with_several_targets_are_compared_as_users(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "study.yaml").write_text(IN_TIME)
+    assert run([str(tmp_path / "study.yaml"), f"run_dir={tmp_path / 'run'}"]) == 0
+    results = json.loads((tmp_path / "run/results.json").read_text())
+    for row in results["rows"]:
+        logged = json.loads((tmp_path / "run" / row["slug"] / "seed-42/metrics.json").read_text())
+        for metric in ("ndcg@5", "user_recall@5"):
+            assert row["scores"][metric]["mean"] == pytest.approx(logged[f"test/{metric}"], abs=1e-5)
+            assert row["scores"][metric]["low"] < row["scores"][metric]["mean"] < row["scores"][metric]["high"]
+        assert row["users"] == 40
+    told = " ".join(capsys.readouterr().out.split())
+    targets = pl.read_parquet(tmp_path / "run/ease/seed-42/rankings.parquet").height
+    assert targets > 100
+    assert f"over the 40 tested users with {targets:,} targets" in told

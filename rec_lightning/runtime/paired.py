@@ -29,6 +29,9 @@ def values_of(metrics: Mapping[str, Metric], ranking: Ranking, prefix: str) -> d
 def difference(metrics: Mapping[str, Metric], key: str, ours: Ranking, theirs: Ranking) -> dict[str, float] | None:
     """The mean difference of a metric over the targets with its t interval: ``mean, low, high, level``.
 
+    Targets of a user belong together: the interval is over users, by the linear part of a ratio of two sums, which with
+    one target each is the plain one.
+
     Args:
         metrics: one of which has the key.
         key: without any prefix.
@@ -40,16 +43,19 @@ def difference(metrics: Mapping[str, Metric], key: str, ours: Ranking, theirs: R
     """
     own, other = (_per_target(metrics, key, ranking) for ranking in (ours, theirs))
     same = torch.equal(ours.users, theirs.users) and torch.equal(ours.target, theirs.target)
-    if own is None or other is None or not same or len(own) < 2:
+    users = np.unique(ours.users.numpy(), return_inverse=True)[1]  # (T,) 0..U - 1
+    if own is None or other is None or not same or not users.any():
         return None
-    return {**_interval(own - other), "level": _LEVEL}
+    return {**_interval(own - other, users), "level": _LEVEL}
 
 
-def _interval(change: NDArray[np.float64]) -> dict[str, float]:
+def _interval(change: NDArray[np.float64], users: NDArray[np.int64]) -> dict[str, float]:
+    """(T,) differences and (T,) whose they are, 0..U - 1."""
     from scipy.special import stdtrit  # here, so that a run starts light
 
-    mean, error = change.mean(), change.std(ddof=1) / len(change) ** 0.5
-    reach = stdtrit(len(change) - 1, (1 + _LEVEL) / 2) * error
+    mean = change.mean()
+    rest = np.bincount(users, change - mean) * (users.max() + 1) / len(change)  # (U,), their mean is 0
+    reach = stdtrit(len(rest) - 1, (1 + _LEVEL) / 2) * rest.std(ddof=1) / len(rest) ** 0.5
     return {"mean": float(mean), "low": float(mean - reach), "high": float(mean + reach)}
 
 
@@ -62,7 +68,7 @@ def _alone(metric: Metric, ranking: Ranking) -> dict[str, float]:
 
 
 def _per_target(metrics: Mapping[str, Metric], key: str, ranking: Ranking) -> NDArray[np.float64] | None:
-    """(U,) values whose mean is the metric; None where it is no mean of a function of the rank."""
+    """(T,) values whose mean is the metric; None where it is no mean of a function of the rank."""
     for metric in metrics.values():
         whole = _alone(metric, ranking)
         if key not in whole:

@@ -20,8 +20,10 @@ SCORED = {
     "accuracy": ("ClassScores",),  # of classes: that of a binary label depends on a threshold
     "log_loss": ("LogLoss", "ClassScores"),
 }
+# of rankings, and the class that logs them
+_LOGS = {"hr": "HitRate", "ndcg": "NDCG", "user_recall": "UserRecall", "user_ndcg": "UserNDCG"}
 _ERRORS = ("log_loss", "rmse", "mae")
-RANKED = re.compile(r"(hr|ndcg)@([1-9]\d*)")
+RANKED = re.compile(r"(hr|ndcg|user_recall|user_ndcg)@([1-9]\d*)")
 
 
 def split(metric: str) -> tuple[str, str]:
@@ -50,28 +52,36 @@ def is_ranked(metric: str) -> bool:
     return RANKED.fullmatch(split(metric)[1]) is not None
 
 
-def check_metric(metric: str, top_k: Collection[int]) -> None:
-    """Refuses a metric that a run with these cut-offs would not log.
+def check_metric(metric: str, metrics: Mapping[str, Any]) -> None:
+    """Refuses a metric that a run which ranks would not log.
 
     Args:
         metric: of a study.
-        top_k: cut-offs of the run.
+        metrics: the run's, as configured.
 
     Raises:
-        ValueError: another metric, or another cut-off.
+        ValueError: another metric, one that the run does not measure, or another cut-off.
 
     Example:
-        >>> check_metric("hr@10", [1, 10])
+        >>> check_metric("hr@10", {"hit_rate": {"_target_": "rec_lightning.metrics.hit_rate.HitRate", "top_k": [10]}})
     """
     match = RANKED.fullmatch(metric)
     if match is None:
         raise ValueError(
-            f"a study's metric must be one of hr@K, ndcg@K with K at least 1, got {metric!r}. Change metrics."
+            f"a study's metric must be one of {', '.join(f'{name}@K' for name in _LOGS)} with K at least 1, got "
+            f"{metric!r}. Change metrics."
         )
-    if int(match[2]) not in top_k:
+    nodes = [node for node in metrics.values() if node]
+    found = [node for node in nodes if str(node["_target_"]).rpartition(".")[2] == _LOGS[match[1]]]
+    if not found:
+        choice = "users" if match[1].startswith("user_") else "ranking"
         raise ValueError(
-            f"metrics must have a cut-off that the runs log, one of {list(top_k)}, got {metric!r}. Set top_k."
+            f"metrics must be some that the runs measure, and {_LOGS[match[1]]} is none of theirs, got {metric!r}. "
+            f"Set metrics={choice} for the rows, or change metrics of the study."
         )
+    cuts = list(found[0].get("top_k") or ())
+    if int(match[2]) not in cuts:
+        raise ValueError(f"metrics must have a cut-off that the runs log, one of {cuts}, got {metric!r}. Set top_k.")
 
 
 def check_scored(metric: str, metrics: Mapping[str, Any]) -> None:
@@ -116,7 +126,7 @@ def check_of(metric: str, config: Mapping[str, Any]) -> None:
     if part.get("label"):
         check_scored(name, part["metrics"])
     else:
-        check_metric(name, config.get("top_k", []))
+        check_metric(name, part.get("metrics") or {})
         if "negatives" in (config.get("ranking") or {}):
             raise ValueError(
                 f"the rows of a study are ranked over the whole catalogue, got {config['ranking']['_target_']} among "

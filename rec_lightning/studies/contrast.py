@@ -80,7 +80,7 @@ def p_of(study: Study, metric: str, runs: Sequence[Run], reference: Sequence[Run
     """
     values, theirs = user_values(metric, runs), user_values(metric, reference)
     if study.test == "sign_flips" and len(runs) == len(reference) == 1:
-        mine, other = runs[0].row.flips(metric), reference[0].row.flips(metric)
+        mine, other = runs[0].row.result.flips(metric), reference[0].row.result.flips(metric)
         drawn, drawn_other = _drawn(study, metric, runs), _drawn(study, metric, reference)
         if mine is not None and other is not None:
             values, theirs = mine[None], other[None]
@@ -90,8 +90,7 @@ def p_of(study: Study, metric: str, runs: Sequence[Run], reference: Sequence[Run
 
 
 def _drawn(study: Study, metric: str, runs: Sequence[Run]) -> Floats | None:
-    scores = runs[0].row.scores
-    return None if scores is None else scores.drawn(metric, study.resamples, study.seed)
+    return runs[0].row.result.drawn(metric, study.resamples, study.seed)
 
 
 def _around(mean: float, drawn: Floats) -> Interval:

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rec_lightning.studies.aims import is_ranked
-from rec_lightning.studies.contrast import user_values
 from rec_lightning.studies.drawing import BLUE, INK, PALE, bare, figure_of
 from rec_lightning.studies.entries import Comparison
 from rec_lightning.studies.formats import metric_label
@@ -37,7 +36,9 @@ def average_ranks(comparison: Comparison) -> NDArray[np.float64]:
     from scipy import stats  # takes a second
 
     metric = comparison.study.primary
-    values = np.stack([user_values(metric, line.runs).mean(0) for line in comparison.lines])  # (rows, U)
+    # of a user's targets alone, so that users of many and of few targets are ranked alike
+    shares = [np.array([run.row.result.flips(metric) for run in line.runs]) for line in comparison.lines]
+    values = np.stack([share.mean(0) for share in shares])  # (rows, U)
     ranks: NDArray[np.float64] = stats.rankdata(-values, axis=0).mean(1)
     return ranks
 

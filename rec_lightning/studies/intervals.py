@@ -1,11 +1,10 @@
-"""Values per user from exact ranks, and bootstrap intervals of their mean over users.
+"""Bootstrap intervals of a mean over users.
 
 The interval is the percentile bootstrap (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993). A resample
 of U users with replacement is drawn as multinomial counts over the distinct values: exactly the same distribution,
 and far cheaper, because a metric at a cut-off of k takes at most k + 1 values.
 
-Relations: ``comparison`` asks for these; the point values are those of ``metrics``, computed here a second time on
-purpose, so that a table rests on the rankings alone.
+Relations: ``ranked`` and ``scored`` give the values of users; ``contrast`` asks for these intervals.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from rec_lightning.studies.aims import RANKED, split
 
 # U users, V distinct values, R resamples
 
@@ -29,52 +26,6 @@ class Interval:
     mean: float
     low: float
     high: float
-
-
-def hit(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """(U,) ranks, 1 is best -> (U,) 1 where the target is in the top k.
-
-    Example:
-        >>> hit(np.array([1, 10, 11]), 10).tolist()
-        [1.0, 1.0, 0.0]
-    """
-    return (ranks <= k).astype(np.float64)
-
-
-def ndcg(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """(U,) ranks, 1 is best -> (U,) NDCG at k with one relevant item.
-
-    Example:
-        >>> ndcg(np.array([1, 3, 11]), 10).tolist()
-        [1.0, 0.5, 0.0]
-    """
-    return np.where(ranks <= k, 1.0 / np.log2(ranks + 1.0), 0.0)
-
-
-_FAMILIES = {"hr": hit, "ndcg": ndcg}
-
-
-def per_user(metric: str, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The metric of each user.
-
-    Args:
-        metric: ``hr@K`` or ``ndcg@K`` with K at least 1.
-        ranks: (U,) exact rank of each user's target, 1 is best.
-
-    Returns:
-        (U,) values.
-
-    Raises:
-        ValueError: another metric.
-
-    Example:
-        >>> per_user("hr@2", np.array([1, 2, 3])).tolist()
-        [1.0, 1.0, 0.0]
-    """
-    match = RANKED.fullmatch(split(metric)[1])
-    if match is None:
-        raise ValueError(f"a metric of ranks must be one of hr@K, ndcg@K with K at least 1, got {metric!r}. Change it.")
-    return _FAMILIES[match[1]](ranks, int(match[2]))
 
 
 def bootstrap_mean(

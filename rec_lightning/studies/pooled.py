@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-import numpy as np
 import polars as pl
 
 from rec_lightning.studies.entries import Failure, Finished, Run
 from rec_lightning.studies.manifest import Manifest
-from rec_lightning.studies.rows import EXAMPLE, Row
-from rec_lightning.studies.scored import read_scores
+from rec_lightning.studies.ranked import Ranks
+from rec_lightning.studies.rows import EXAMPLE, Row, ranked_row
+from rec_lightning.studies.scored import Scores, read_scores
 from rec_lightning.studies.study import RowSpec, Study
 
 
@@ -63,17 +63,16 @@ def _joined_rows(rows: Sequence[Row]) -> Row:
     manifest = _manifest([row.manifest for row in rows])
     users = pl.concat([row.users for row in rows])
     targets = pl.concat([row.targets for row in rows])
-    if first.scores is None:
-        order = users.arg_sort()
+    if isinstance(first.result, Ranks):
         _once(users, "user")
-        ranks = np.concatenate([row.ranks for row in rows])[order.to_numpy()]
-        return Row(first.folder, users.gather(order), targets.gather(order), ranks, metrics, manifest, None)
-    predicted = pl.concat([pl.Series("prediction", row.scores.value) for row in rows if row.scores is not None])
+        ranks = pl.concat([pl.Series("rank", row.result.rank) for row in rows if isinstance(row.result, Ranks)])
+        return ranked_row(first.folder, targets.struct.unnest().with_columns(ranks), metrics, manifest, None)
+    predicted = pl.concat([pl.Series("prediction", row.result.value) for row in rows if isinstance(row.result, Scores)])
     table = targets.struct.unnest().with_columns(predicted).sort("event", maintain_order=True)
     # drawn items lie beside an event, which is still tested once
     _once(pl.concat([row.targets.struct.field("event").unique() for row in rows]), "event")
-    return Row(first.folder, users.unique().sort(), table.select(*EXAMPLE).to_struct("example"), first.ranks, metrics,
-               manifest, None, read_scores(table))  # fmt: skip
+    examples = table.select(*EXAMPLE).to_struct("example")
+    return Row(first.folder, users.unique().sort(), examples, read_scores(table), metrics, manifest, None)
 
 
 def _once(column: pl.Series, what: str) -> None:

@@ -33,8 +33,8 @@ def reliability_figure(comparison: Comparison) -> Figure | None:
     Returns:
         None for a study without probabilities.
     """
-    found = {line.spec.name: line.row.scores for line in comparison.lines}
-    rows = {name: scores for name, scores in found.items() if scores is not None and scores.binary}
+    found = {line.spec.name: line.row.result for line in comparison.lines}
+    rows = {name: scores for name, scores in found.items() if isinstance(scores, Scores) and scores.binary}
     if not rows:
         return None
     figure, (panel,) = figure_of(6.4, 4.0, 1)

@@ -24,7 +24,9 @@ from rec_lightning.studies.entries import LEVEL
 from rec_lightning.studies.formats import metric_label
 from rec_lightning.studies.intervals import Interval, paired_difference
 from rec_lightning.studies.manifest import read_json
+from rec_lightning.studies.ranked import Ranks
 from rec_lightning.studies.rows import Row, read_row
+from rec_lightning.studies.scored import Scores
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,12 @@ def judge(first: Path, second: Path, metric: str, others: Sequence[Path] = ()) -
 
 def _equal(one: Row, two: Row) -> str:
     """What is the same, in words; empty where something differs."""
-    if one.scores is None or two.scores is None:
-        same = np.array_equal(one.ranks, two.ranks)
-        return f"all {len(one.users)} targets have the same rank" if same else ""
-    same = np.array_equal(one.scores.value, two.scores.value)
+    if isinstance(one.result, Ranks) and isinstance(two.result, Ranks):
+        same = np.array_equal(one.result.rank, two.result.rank)
+        return f"all {len(one.targets)} targets have the same rank" if same else ""
+    assert isinstance(one.result, Scores)
+    assert isinstance(two.result, Scores)
+    same = np.array_equal(one.result.value, two.result.value)
     return f"all {len(one.targets)} predictions are the same" if same else ""
 
 

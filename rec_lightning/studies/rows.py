@@ -17,11 +17,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from rec_lightning.studies.aims import is_ranked, objective_of
-from rec_lightning.studies.intervals import per_user
 from rec_lightning.studies.manifest import Manifest, read_json, read_manifest
+from rec_lightning.studies.ranked import Ranks
 from rec_lightning.studies.scored import Scores, read_scores
 
-# U users, M examples
+# U users, T targets, M examples
 
 EXAMPLE = ("event", "user", "item", "label")
 _TOLERANCE = 1e-4  # the run averages in float32
@@ -34,31 +34,26 @@ class Row:
     Args:
         folder: of the run.
         users: (U,) who was tested, sorted, each once.
-        targets: (U,) item each user was tested on; where labels were scored (M,) the examples with their labels.
-        ranks: (U,) exact rank of each user's target, 1 is best; empty where labels were scored.
+        targets: (T,) users and the items they were tested on; where labels were scored (M,) the examples with their
+            labels.
+        result: exact ranks of the targets, or what was predicted for the examples.
         metrics: as the run logged them, by key as ``test/ndcg@10``.
         manifest: what the run says about itself.
         history: columns ``epoch, key, value``, from ``history.csv`` or what ``logger=csv`` wrote; None when the run
             left none.
-        scores: what it predicted, where labels were scored.
     """
 
     folder: Path
     users: pl.Series
     targets: pl.Series
-    ranks: NDArray[np.int64]
+    result: Ranks | Scores
     metrics: Mapping[str, float]
     manifest: Manifest
     history: pl.DataFrame | None
-    scores: Scores | None = None
 
     def by_user(self, metric: str) -> NDArray[np.float64]:
         """(U,) values whose mean is the metric and whose spread over users is that of its linear part."""
-        return per_user(metric, self.ranks) if self.scores is None else self.scores.by_user(metric)
-
-    def flips(self, metric: str) -> NDArray[np.float64] | None:
-        """(U,) what a test may exchange user by user; None where the metric is no sum over users."""
-        return per_user(metric, self.ranks) if self.scores is None else self.scores.flips(metric)
+        return self.result.by_user(metric)
 
 
 def read_row(folder: Path, metrics: Sequence[str], also: Sequence[str] = ()) -> Row:
@@ -82,11 +77,20 @@ def read_row(folder: Path, metrics: Sequence[str], also: Sequence[str] = ()) -> 
     ranked = objective and all(is_ranked(metric) for metric in metrics)
     if (folder / "predictions.parquet").is_file() and not ranked:
         return _scored(folder, metrics, logged, manifest)
-    rankings = _rankings(folder / "rankings.parquet")
-    ranks = rankings["rank"].cast(pl.Int64).to_numpy()
+    row = ranked_row(folder, _rankings(folder / "rankings.parquet"), logged, manifest, _history(folder))
     for metric in metrics:
-        _agree(folder, metric, logged, float(per_user(metric, ranks).mean()), "rankings.parquet")
-    return Row(folder, rankings["user"], rankings["target"], ranks, logged, manifest, _history(folder))
+        _agree(folder, metric, logged, float(row.by_user(metric).mean()), "rankings.parquet")
+    return row
+
+
+def ranked_row(
+    folder: Path, table: pl.DataFrame, logged: Mapping[str, float], manifest: Manifest, history: pl.DataFrame | None
+) -> Row:
+    """Of a table of ``user, target, rank``, in any order."""
+    table = table.sort("user", "target", "rank")
+    targets = table.select("user", "target").to_struct("target")
+    ranks = Ranks.of(table["user"], table["rank"])
+    return Row(folder, table["user"].unique().sort(), targets, ranks, logged, manifest, history)
 
 
 def _scored(folder: Path, metrics: Sequence[str], logged: Mapping[str, float], manifest: Manifest) -> Row:
@@ -105,21 +109,19 @@ def _scored(folder: Path, metrics: Sequence[str], logged: Mapping[str, float], m
     for metric in metrics:
         _agree(folder, metric, logged, scores.metric(metric), path.name)
     users = table["user"].unique().sort()
-    return Row(folder, users, table.select(*EXAMPLE).to_struct("example"), np.empty(0, np.int64), logged, manifest,
-               _history(folder), scores)  # fmt: skip
+    examples = table.select(*EXAMPLE).to_struct("example")
+    return Row(folder, users, examples, scores, logged, manifest, _history(folder))
 
 
 def _rankings(path: Path) -> pl.DataFrame:
     if not path.is_file():
         raise ValueError(f"{path.parent}: a complete run holds {path.name}, got none. Run it again.")
     try:
-        table = pl.read_parquet(path, columns=["user", "target", "rank"]).sort("user")
+        table = pl.read_parquet(path, columns=["user", "target", "rank"])
     except pl.exceptions.PolarsError as error:
         raise ValueError(f"{path}: must hold user, target and rank, got: {error}. Run it again.") from error
-    if table.is_empty() or table["user"].n_unique() < table.height:
-        raise ValueError(
-            f"{path}: must hold each tested user once, got {table.height} rows of {table['user'].n_unique()} users."
-        )
+    if table.is_empty() or table["user"].null_count():
+        raise ValueError(f"{path}: must hold a user in each row and at least one, got {table.height} rows.")
     wrong = table["rank"].filter(~(table["rank"] >= 1).fill_null(False))
     if not table["rank"].dtype.is_integer() or len(wrong):
         raise ValueError(f"{path}: ranks must be whole numbers from 1, got {wrong[:5].to_list()}. Run it again.")

@@ -14,6 +14,7 @@ from rec_lightning.studies.aims import direction
 from rec_lightning.studies.entries import LEVEL, Comparison, Line
 from rec_lightning.studies.formats import count, memory, metric_label, percent, seconds
 from rec_lightning.studies.manifest import read_energy
+from rec_lightning.studies.ranked import Ranks
 from rec_lightning.studies.study import CORRECTIONS, RowSpec, Trial
 
 _TOLD = 12  # tries that a sentence names
@@ -46,7 +47,10 @@ def protocol(comparison: Comparison) -> str:
 
 def _intervals(comparison: Comparison) -> list[str]:
     study, level = comparison.study, f"{100 * LEVEL:.0f} %"
-    users = f"{len(comparison.lines[0].row.users):,} tested users"
+    row = comparison.lines[0].row
+    users = f"{len(row.users):,} tested users"
+    if isinstance(row.result, Ranks) and len(row.targets) > len(row.users):
+        users += f" with {len(row.targets):,} targets"
     single = [line for line in comparison.lines if len(line.runs) == 1]
     several = len(single) < len(comparison.lines)
     told = []

@@ -16,7 +16,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from rec_lightning.studies.aims import SCORED, is_ranked
+from rec_lightning.studies.aims import RANKED, SCORED, is_ranked
 from rec_lightning.studies.comparison import compare
 from rec_lightning.studies.entries import Comparison, Finished, Run
 from rec_lightning.studies.manifest import read_json
@@ -24,7 +24,7 @@ from rec_lightning.studies.rows import Row, read_row
 from rec_lightning.studies.store import flat
 from rec_lightning.studies.study import RowSpec, Study
 
-_LOGGED = re.compile(rf"test/((?:hr|ndcg)@\d+|{'|'.join(SCORED)})")
+_LOGGED = re.compile(rf"test/({RANKED.pattern}|{'|'.join(SCORED)})")
 _PRIMARY = ("ndcg@10", "auc", "rmse", "log_loss")  # what is tested where nothing is named
 _NO_PROTOCOL = ("k", "chunk")  # of a ranking: they change no rank
 
@@ -115,9 +115,9 @@ class SideBySide:
                 )
         if not wanted:
             raise ValueError(
-                "runs must share test/hr@K or test/ndcg@K of the whole catalogue, or metrics of labels, and these "
-                "share none (sampled "
-                "metrics and those of validation do not count). Measure them again with evaluate and metrics=ranking."
+                "runs must share test/hr@K, ndcg@K, user_recall@K or user_ndcg@K of the whole catalogue, or metrics of "
+                "labels, and these share none (sampled metrics and those of validation do not count). Measure them "
+                "again with evaluate and metrics=ranking."
             )
         return tuple(wanted)
 

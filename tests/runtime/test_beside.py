@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 import torch
 from hydra.utils import instantiate
-from scipy.stats import ttest_rel
+from scipy.stats import ttest_1samp, ttest_rel
+from statsmodels.api import OLS
 
 from rec_lightning.cli import main
 from rec_lightning.contracts import Ranking
@@ -20,7 +21,7 @@ from rec_lightning.metrics.ndcg import NDCG
 from rec_lightning.runtime.baseline_options import resolve_baselines
 from rec_lightning.runtime.beside import Beside
 from rec_lightning.runtime.composition import compose
-from rec_lightning.runtime.paired import _per_target
+from rec_lightning.runtime.paired import _interval, _per_target
 
 DATA = ["data=synthetic", "data.source.users=60", "data.source.items=30", "data.source.events_per_user=12"]
 MODEL = ["items=id", "tuning=full", "width=8", "max_length=6", "trainer.max_epochs=1", "logger=[]"]
@@ -161,3 +162,17 @@ def test_none(tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]) -
     assert main(["train", *DATA, *MODEL, "compare=[]", f"run_dir={tmp_path / 'run'}"]) == 0
     assert read(tmp_path / "run/baselines.json") == {}
     assert "minus" not in capsys.readouterr().out
+
+
+def test_targets_of_a_user_count_together_in_the_interval() -> None:
+    generator = np.random.default_rng(2)
+    users = np.repeat(np.arange(50), generator.integers(1, 15, 50))
+    change = generator.normal(size=50)[users] + generator.normal(size=len(users))
+    fit = OLS(change, np.ones(len(change))).fit(cov_type="cluster", cov_kwds={"groups": users}, use_t=True)
+    found = _interval(change, users)
+    assert (found["low"], found["high"]) == pytest.approx(tuple(fit.conf_int(0.05)[0]), abs=1e-9)
+    assert found["mean"] == pytest.approx(change.mean())
+    alone = ttest_1samp(change, 0).confidence_interval(0.95)
+    plain = _interval(change, np.arange(len(change)))
+    assert (plain["low"], plain["high"]) == pytest.approx((alone.low, alone.high), abs=1e-9)
+    assert found["high"] - found["low"] > 1.5 * (plain["high"] - plain["low"])

@@ -10,8 +10,9 @@ import pytest
 from rec_lightning.studies.comparison import compare
 from rec_lightning.studies.crossed import crossed_difference, crossed_mean
 from rec_lightning.studies.entries import Comparison, Failure, Finished, Run
-from rec_lightning.studies.intervals import bootstrap_mean, paired_difference, per_user
+from rec_lightning.studies.intervals import bootstrap_mean, paired_difference
 from rec_lightning.studies.markdown import markdown_table
+from rec_lightning.studies.ranked import ndcg
 from rec_lightning.studies.rows import read_row
 from rec_lightning.studies.study import Published, Study
 from rec_lightning.studies.wording import caution, protocol, published_cell, published_metrics, sources
@@ -30,7 +31,7 @@ def comparison(study: Study, write_run: WriteRun) -> Comparison:
 
 
 def test_numbers_are_those_of_the_rankings(comparison: Comparison, study: Study) -> None:
-    ease, trained = (per_user("ndcg@10", line.row.ranks) for line in comparison.lines[1:])
+    ease, trained = (line.row.by_user("ndcg@10") for line in comparison.lines[1:])
     line = comparison.lines[2]
     assert line.scores["ndcg@10"] == bootstrap_mean(trained, study.resamples, seed=study.seed)
     assert line.versus == paired_difference(trained, ease, study.resamples, seed=study.seed)
@@ -96,11 +97,11 @@ def test_seeds_are_a_source_of_variance(study: Study, write_run: WriteRun) -> No
     runs = [Run(n, "c", read_row(folder, study.metrics)) for n, folder in enumerate(folders)]
     entries: list[Finished | Failure] = [Finished(rows[1], runs[0]), *(Finished(rows[2], run) for run in runs[1:])]
     comparison = compare(replace(study, rows=rows), [*entries, Failure(rows[0], 1, "c", 1, ("x",))])
-    values = np.stack([per_user("ndcg@10", ranks[n]) for n in (1, 2, 3)])
+    values = np.stack([ndcg(ranks[n], 10) for n in (1, 2, 3)])
     line = comparison.lines[1]
     assert line.scores["ndcg@10"] == crossed_mean(values)  # well inside 0..1
     assert line.spread["ndcg@10"] == pytest.approx(values.mean(1).std(ddof=1))
-    assert line.versus == crossed_difference(values, per_user("ndcg@10", ranks[0])[None])
+    assert line.versus == crossed_difference(values, ndcg(ranks[0], 10)[None])
     assert comparison.lines[0].spread == {}
     assert [failure.spec.name for failure in comparison.failures] == ["Popularity"]
     assert "over seeds and the 300 tested users as crossed sources" in protocol(comparison)

@@ -13,9 +13,10 @@ import pytest
 from rec_lightning.studies.comparison import compare
 from rec_lightning.studies.entries import Failure, Finished, Run
 from rec_lightning.studies.folds import in_folds
+from rec_lightning.studies.ranked import Ranks
 from rec_lightning.studies.reading import parse_study
 from rec_lightning.studies.rows import read_row
-from rec_lightning.studies.scored import read_scores
+from rec_lightning.studies.scored import Scores, read_scores
 from rec_lightning.studies.study import RowSpec, Study
 from tests.studies.conftest import WriteRun, manifest
 
@@ -58,8 +59,8 @@ def test_folds_of_labels_are_one_result(tmp_path: Path) -> None:
     assert found.lines[0].scores["rmse"].mean == pytest.approx(np.sqrt((noise_of_all**2).mean()))
     assert found.lines[1].scores["rmse"].mean == pytest.approx(0.5 * np.sqrt((noise_of_all**2).mean()))
     row = found.lines[0].row
-    assert row.scores is not None
-    assert row.scores.label.tolist() == label.tolist()  # in the order of the events
+    assert isinstance(row.result, Scores)
+    assert row.result.label.tolist() == label.tolist()  # in the order of the events
     assert row.manifest.cpu == 4.0
     assert row.manifest.raw["seconds"]["cpu"] == 4.0
     assert found.lines[0].runs[0].command == "a, fold 1\na, fold 0"
@@ -73,8 +74,9 @@ def test_folds_of_users_are_one_ranking(write_run: WriteRun) -> None:
     ]
     row = compare(study, entries).lines[0].row
     assert row.users.to_list() == [3, 4, 8, 9]
-    assert row.targets.to_list() == [103, 104, 108, 109]
-    assert row.ranks.tolist() == [1, 1, 30, 30]
+    assert row.targets.struct.field("target").to_list() == [103, 104, 108, 109]
+    assert isinstance(row.result, Ranks)
+    assert row.result.rank.tolist() == [1, 1, 30, 30]
 
 
 def test_a_fold_without_a_result_leaves_the_row_without_one(tmp_path: Path) -> None:

@@ -9,21 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rec_lightning.studies.intervals import Interval, bootstrap_mean, hit, ndcg, paired_difference, per_user
-
-
-def test_values_by_hand() -> None:
-    ranks = np.array([1, 2, 3, 7, 10, 11, 1682])
-    assert hit(ranks, 10).tolist() == [1, 1, 1, 1, 1, 0, 0]
-    expected = [1, 0.6309297535714575, 0.5, 1 / 3, 0.2890648263178879, 0, 0]
-    np.testing.assert_allclose(ndcg(ranks, 10), expected, rtol=1e-12)
-    np.testing.assert_array_equal(per_user("ndcg@10", ranks), ndcg(ranks, 10))
-
-
-@pytest.mark.parametrize("metric", ["mrr@10", "hr", "hr@0", "HR@10", "ndcg@-1"])
-def test_unknown_metric(metric: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"hr@K, ndcg@K with K at least 1, got {metric!r}")):
-        per_user(metric, np.array([1]))
+from rec_lightning.studies.intervals import Interval, bootstrap_mean, paired_difference
+from rec_lightning.studies.ranked import hit, ndcg
 
 
 def test_agrees_with_scipy() -> None:

@@ -10,13 +10,13 @@ import pytest
 
 from rec_lightning.studies.aims import check_of, direction, is_ranked, objective_of
 from rec_lightning.studies.rows import read_row
+from rec_lightning.studies.scored import Scores
 from tests.studies.conftest import WriteRun
 
 CONFIG = {
-    "top_k": [10],
     "task": {
         "objectives": {
-            "next_item": {"metrics": {}},
+            "next_item": {"metrics": {"ndcg": {"_target_": "rec_lightning.metrics.ndcg.NDCG", "top_k": [10]}}},
             "like": {"label": {"x": 1}, "metrics": {"auc": {"_target_": "rec_lightning.metrics.roc_auc.RocAUC"}}},
         }
     },
@@ -33,6 +33,7 @@ def test_a_metric_is_that_of_its_objective() -> None:
         ("click/auc", r"a metric must name an objective of its runs \(next_item, like\), got 'click/auc'"),
         ("like/rmse", "the metric of a study of labels must be one that its runs measure"),
         ("next_item/ndcg@5", "metrics must have a cut-off that the runs log"),
+        ("next_item/user_ndcg@10", "UserNDCG is none of theirs, got 'user_ndcg@10'. Set metrics=users for the rows"),
     ):
         with pytest.raises(ValueError, match=message):
             check_of(metric, CONFIG)
@@ -52,9 +53,9 @@ def test_a_row_has_the_examples_or_the_ranks_of_its_objective(write_run: WriteRu
     rows = {"event": [0, 1, 2, 3], "user": ["u0", "u0", "u1", "u1"], "item": ["i"] * 4}
     pl.concat([pl.DataFrame(rows | like), pl.DataFrame(rows | rating)]).write_parquet(folder / "predictions.parquet")
     scored = read_row(folder, ["like/auc"])
-    assert scored.scores is not None
-    assert scored.scores.metric("like/auc") == 0.75
+    assert isinstance(scored.result, Scores)
+    assert scored.result.metric("like/auc") == 0.75
     assert scored.by_user("like/auc").mean() == pytest.approx(0.75)
-    assert read_row(folder, ["rating/rmse"]).scores is not None
+    assert isinstance(read_row(folder, ["rating/rmse"]).result, Scores)
     ranked = read_row(folder, ["next_item/hr@10"])
     assert ranked.by_user("next_item/hr@10").tolist() == [1, 0]

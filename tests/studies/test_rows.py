@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from rec_lightning.studies.ranked import Ranks
 from rec_lightning.studies.rows import read_row
 
 METRICS = ("hr@10", "ndcg@10")
@@ -18,7 +19,8 @@ def test_reads_what_a_run_leaves(write_run: WriteRun) -> None:
     history = [(0, "val/ndcg@10", 0.1), (1, "val/ndcg@10", 0.2)]
     row = read_row(write_run("run", [3, 1, 11], users=[7, 5, 6], history=history), METRICS)
     assert row.users.to_list() == [5, 6, 7]
-    assert row.ranks.tolist() == [1, 11, 3]  # sorted with their users
+    assert isinstance(row.result, Ranks)
+    assert row.result.rank.tolist() == [1, 11, 3]  # sorted with their users
     assert row.manifest.share == pytest.approx(73_728 / 22_713_216)
     assert row.manifest.data.name == "toy"
     assert row.history is not None
@@ -73,9 +75,12 @@ def test_a_manifest_with_a_gap(write_run: WriteRun) -> None:
         read_row(folder, METRICS)
 
 
-def test_a_user_counted_twice(write_run: WriteRun) -> None:
-    with pytest.raises(ValueError, match="each tested user once, got 3 rows of 2 users"):
-        read_row(write_run("run", [1, 2, 3], users=[5, 5, 6]), METRICS)
+def test_a_user_with_several_targets_is_one_user(write_run: WriteRun) -> None:
+    row = read_row(write_run("run", [30, 3, 1, 1], users=[6, 5, 5, 6]), METRICS)
+    assert row.users.to_list() == [5, 6]
+    assert row.targets.to_list() == [{"user": user, "target": 100 + user} for user in (5, 5, 6, 6)]
+    assert row.by_user("hr@10").mean() == 0.75
+    assert row.by_user("hr@10").tolist() == [1.0, 0.5]  # as many targets each, so the means of their own
 
 
 @pytest.mark.parametrize("ranks", [[0, 1], [None, 1], [1.5, 2.0]])

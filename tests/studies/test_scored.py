@@ -150,7 +150,7 @@ def test_a_mean_over_users_is_tested_by_sign_flips(tmp_path: Path) -> None:
     evidence = uauc.lines[1].evidence
     assert evidence is not None
     assert evidence.test == "random sign flips over users"
-    one, other = (line.row.scores.by_user("uauc")[1:] for line in uauc.lines)  # type: ignore[union-attr]
+    one, other = (line.row.result.by_user("uauc")[1:] for line in uauc.lines)
     assert evidence.p == pytest.approx(stats.ttest_1samp(one - other, 0).pvalue, abs=0.02)
 
 

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from rec_lightning.cli import main
-from rec_lightning.studies.intervals import paired_difference, per_user
+from rec_lightning.studies.intervals import paired_difference
+from rec_lightning.studies.ranked import Ranks, ndcg
 from rec_lightning.studies.significance import effect_size, holm, sign_flip
 from tests.studies.conftest import manifest, ranks_of
 
@@ -28,7 +29,10 @@ def write(folder: Path, strength: float, seed: int = 42, width: int = 8, **chang
     ranks = ranks_of(strength, seed=int(1000 * strength) + seed)
     users = pl.Series("user", range(len(ranks)))
     pl.DataFrame({"user": users, "target": users + 1, "rank": ranks}).write_parquet(folder / "rankings.parquet")
-    values = {f"test/{m}": float(per_user(m, ranks).mean()) for m in ("hr@5", "ndcg@5", "hr@10", "ndcg@10")}
+    values = {
+        f"test/{m}": float(Ranks(np.arange(len(ranks)), ranks).metric(m))
+        for m in ("hr@5", "ndcg@5", "hr@10", "ndcg@10")
+    }
     (folder / "metrics.json").write_text(json.dumps(values | {"test/mrr@10": 0.1, "val/hr@5": 0.2}))
     config = {"seed": seed, "width": width, "data": {"inputs": "past", "seed": seed}, "ranking": RANKING}
     (folder / "config.yaml").write_text(yaml.safe_dump(config | {"run_dir": str(folder)}))
@@ -53,7 +57,7 @@ def compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...,
 def test_numbers_are_those_of_the_tests_applied_by_hand(tmp_path: Path, compare: Callable[..., str]) -> None:
     runs = [write(tmp_path / name, s, width=w) for name, s, w in (("a", 1.2, 1), ("b", 2.5, 2), ("c", 1.25, 3))]
     told = " ".join(compare(*runs, options=("values=[hr@10,ndcg@10]",)).split())
-    values = [per_user("ndcg@10", pl.read_parquet(run / "rankings.parquet")["rank"].to_numpy()) for run in runs]
+    values = [ndcg(pl.read_parquet(run / "rankings.parquet")["rank"].to_numpy(), 10) for run in runs]
     p = holm([sign_flip(values[1] - values[0]), sign_flip(values[2] - values[0])])
     results = json.loads((tmp_path / "out/results.json").read_text())
     assert [row["name"] for row in results["rows"]] == ["a", "b", "c"]
@@ -134,7 +138,7 @@ def test_too_few_or_the_same_runs(tmp_path: Path, compare: Callable[..., str]) -
     b = write(tmp_path / "b", 1.3, seed=7)
     assert "runs must differ in more than the seed, and these are seeds of one row." in compare(a, b)
     (b / "metrics.json").write_text(json.dumps({"test/sampled_uniform9_hr@5": 0.5}))
-    assert "runs must share test/hr@K or test/ndcg@K of the whole catalogue, or metrics of labels, and" in compare(a, b)
+    assert "runs must share test/hr@K, ndcg@K, user_recall@K or user_ndcg@K of the whole catalogue" in compare(a, b)
 
 
 def test_real_runs_a_baseline_and_the_lists_of_another_program(
