@@ -61,9 +61,9 @@ def _legend(figure: Figure, comparison: Comparison, left: float) -> None:
 
 def _panel(panel: Axes, comparison: Comparison, metric: str) -> None:
     bare(panel)
-    panel.set_title(
-        f"{metric_label(metric)}, {100 * LEVEL:.0f} % interval over users", loc="left", fontsize=9.5, color=INK, pad=8
-    )
+    over = "users and seeds" if any(len(line.runs) > 1 for line in comparison.lines) else "users"
+    title = f"{metric_label(metric)}, {100 * LEVEL:.0f} % interval over {over}"
+    panel.set_title(title, loc="left", fontsize=9.5, color=INK, pad=8)
     panel.set_xlim(*_reach(comparison, metric))
     panel.set_ylim(len(comparison.entries) - 0.5, -0.5)
     panel.set_yticks([])
@@ -92,8 +92,9 @@ def _dot(panel: Axes, y: int, line: Line, metric: str) -> None:
     panel.plot([interval.low, interval.high], [y, y], color=colour, linewidth=2, solid_capstyle="round")
     panel.plot([interval.mean], [y], _MARKERS[line.spec.verb], color=colour, markersize=6.5)
     panel.annotate(
-        score(interval), (interval.high, y), (6, 0), textcoords="offset points", va="center", fontsize=8.5, color=INK
-    )
+        score(interval), (interval.high, y), (6, 0), textcoords="offset points", va="center", fontsize=8.5, color=INK,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+    )  # fmt: skip
 
 
 def _names(panel: Axes, comparison: Comparison) -> None:
