@@ -24,8 +24,9 @@ from rec_lightning.contracts import ITEM, Batch, Catalog, Label, Sequences
 from rec_lightning.data.module import RecData
 from rec_lightning.items.id import IdItems
 from rec_lightning.runtime.build import build_task
-from rec_lightning.runtime.finished import Finished, load_best, read_best, read_finished
+from rec_lightning.runtime.finished import Finished, read_best, read_finished
 from rec_lightning.runtime.manifest import check_data
+from rec_lightning.runtime.rebuilt import rebuilt
 
 # B rows, L length, M items asked for, N items, D width
 
@@ -71,8 +72,7 @@ def collaborative(
     if finished.config.label:
         data.label_events(instantiate(finished.config.label, _convert_="all"))
     saved = read_best(finished.folder)
-    task = build_task(finished.config, data.catalog)
-    load_best(task, saved)
+    task = rebuilt(finished.config, data, saved)
     state = saved["state_dict"]
     digest = hashlib.sha256(repr(saved.get("bases")).encode())
     for name in sorted(state):

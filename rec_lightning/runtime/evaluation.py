@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 from hydra.utils import instantiate
-from lightning import LightningModule, Trainer, seed_everything
+from lightning import LightningModule, Trainer
 from torchmetrics import MetricCollection
 
 from rec_lightning.contracts import ITEM, USER, Batch, Catalog, Ranking, Sequences
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.asked import Request
-from rec_lightning.runtime.build import build_task, rehearse
+from rec_lightning.runtime.build import rehearse
 from rec_lightning.runtime.finished import load_best, read_best
 from rec_lightning.runtime.manifest import describe, now, one_session
 from rec_lightning.runtime.measures import build_metrics, build_ranking
+from rec_lightning.runtime.rebuilt import built_as
 from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.runtime.rundir import RunDir
 from rec_lightning.runtime.training import quieten
@@ -99,8 +100,7 @@ class Evaluation:
 
     def _task(self) -> LightningModule:
         saved = read_best(self.request.run)
-        seed_everything(self.request.trained.seed, verbose=False)
-        task = build_task(self.request.trained, self.data.catalog)
+        task = built_as(self.request.trained, self.data.catalog)
         if not self._same_items() and (rows := self._rows_of_items(task, saved["state_dict"])):
             raise ValueError(
                 f"the catalogue must be the one the run was trained on ({self.known.facts.name}, "

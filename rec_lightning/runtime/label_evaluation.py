@@ -11,18 +11,19 @@ from collections.abc import Iterable
 
 import torch
 from hydra.utils import instantiate
-from lightning import LightningModule, Trainer, seed_everything
+from lightning import LightningModule, Trainer
 from torchmetrics import MetricCollection
 
 from rec_lightning.contracts import Batch, Predictions
 from rec_lightning.data.module import RecData
 from rec_lightning.runtime.asked import Request
-from rec_lightning.runtime.build import build_task, rehearse
+from rec_lightning.runtime.build import rehearse
 from rec_lightning.runtime.family import check_family
-from rec_lightning.runtime.finished import load_best, read_best
+from rec_lightning.runtime.finished import read_best
 from rec_lightning.runtime.manifest import describe, now, one_session
 from rec_lightning.runtime.measures import build_metrics
 from rec_lightning.runtime.predictions import gather_predictions, write_predictions
+from rec_lightning.runtime.rebuilt import rebuilt
 from rec_lightning.runtime.rundir import RunDir
 from rec_lightning.runtime.training import quieten
 
@@ -55,11 +56,7 @@ class LabelEvaluation:
         saved = read_best(self.request.run)
         self.data.prepare()
         self.data.label_events(instantiate(self.config.label, _convert_="all"))
-        seed_everything(self.request.trained.seed, verbose=False)
-        self.task: LightningModule = build_task(self.request.trained, self.data.catalog)
-        load_best(self.task, saved)
-        if getattr(self.task, "needs_time", False):
-            self.data.carry_times(str(self.task.without_times))
+        self.task: LightningModule = rebuilt(self.request.trained, self.data, saved)
         metrics = build_metrics(self.config.metrics, self.data.catalog)
         for name, metric in metrics.items():
             if getattr(metric, "free", False):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from hydra.utils import get_object, instantiate
-from lightning import Fabric, seed_everything
+from lightning import Fabric
 from torch import Tensor
 
 from rec_lightning.contracts import Batch, Catalog, Ranking
@@ -27,7 +27,8 @@ from rec_lightning.data.module import RecData
 from rec_lightning.ranking.reranked import reordered, settled
 from rec_lightning.ranking.topk import check_finite
 from rec_lightning.runtime.build import build_task
-from rec_lightning.runtime.finished import Finished, load_best, read_best, read_finished
+from rec_lightning.runtime.finished import Finished, read_best, read_finished
+from rec_lightning.runtime.rebuilt import rebuilt
 from rec_lightning.runtime.training import quieten
 
 # U targets, B rows, C candidates, N items, D width
@@ -109,11 +110,7 @@ class Rescoring:
                     f"{name} has {other}, {self.run.folder} {own}. Train one of them on the other's data and split."
                 )
         data.label_events(instantiate(self.config.label, _convert_="all"))
-        seed_everything(self.config.seed, verbose=False)
-        task: Any = build_task(self.config, data.catalog)
-        load_best(task, saved)
-        if task.needs_time:
-            data.carry_times(str(task.without_times))
+        task: Any = rebuilt(self.config, data, saved)
         trainer = self.config.trainer
         self.fabric = Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision)
         self.task = task.to(self.fabric.device).eval()

@@ -103,7 +103,7 @@ class ResumePoint(Checkpoint):
         return {
             "batches": self._batches,
             "ended": self._ended,
-            "generators": everyone(_generators()),
+            "generators": everyone(generators()),
             "wall": self.wall,
             "cpu": self.cpu,
             "sessions": self.sessions,
@@ -131,11 +131,12 @@ class ResumePoint(Checkpoint):
             batches = trainer.train_dataloader
             assert batches is not None
             batches.load_state_dict(self._restored["batches"])
-            _set_generators(own(self._restored["generators"]))
+            set_generators(own(self._restored["generators"]))
             self._restored = None
 
 
-def _generators() -> dict[str, Any]:
+def generators() -> dict[str, Any]:
+    """The states of all that draws in this process: torch, NumPy and Python."""
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -144,7 +145,8 @@ def _generators() -> dict[str, Any]:
     }
 
 
-def _set_generators(state: dict[str, Any]) -> None:
+def set_generators(state: dict[str, Any]) -> None:
+    """Puts them back."""
     torch.set_rng_state(state["torch"])
     if state["cuda"]:
         torch.cuda.set_rng_state_all(state["cuda"])

@@ -13,15 +13,15 @@ from typing import Any
 import polars as pl
 import torch
 from hydra.utils import instantiate
-from lightning import Fabric, seed_everything
+from lightning import Fabric
 from torch import Tensor
 
 from rec_lightning.contracts import ITEM, Batch, Catalog
 from rec_lightning.data.module import RecData
 from rec_lightning.ranking.best import Best
-from rec_lightning.runtime.build import build_task
-from rec_lightning.runtime.finished import load_best, read_best, read_finished
+from rec_lightning.runtime.finished import read_best, read_finished
 from rec_lightning.runtime.manifest import check_data
+from rec_lightning.runtime.rebuilt import rebuilt
 from rec_lightning.runtime.training import quieten
 
 # B users, N items, C candidates, D width
@@ -67,13 +67,11 @@ class Model:
             self.baseline.fit(self.data.sequences, self.catalog)
             return
         saved = read_best(self.run.folder)
-        seed_everything(config.seed, verbose=False)
-        task: Any = build_task(config, self.catalog)
+        task: Any = rebuilt(config, self.data, saved)
         if not hasattr(task.head, "queries"):
             raise ValueError(
                 f"run must rank items, and {self.run.folder} scores given ones (task={type(task).__name__}). Set run."
             )
-        load_best(task, saved)
         if new_items is not None:
             if not hasattr(task.items, "extend"):
                 raise ValueError(f"new_items: {type(task.items).__name__} {_NO_NEW}")
@@ -82,8 +80,6 @@ class Model:
         trainer = config.trainer
         self.fabric = Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision)
         self.task = task.to(self.fabric.device).eval()
-        if self.task.needs_time and self.data.sequences.timestamp is None:
-            self.data.carry_times(str(self.task.without_times))  # says why not
         with self.still():
             self.vectors: Tensor = self.task.items.table().detach()  # (N + 1, D)
             self.keys: Tensor = self.task.head.keys(self.vectors).float()
