@@ -21,11 +21,12 @@ def metric_label(metric: str) -> str:
     """A metric's key as people write it.
 
     Example:
-        >>> metric_label("ndcg@10"), metric_label("long_tail@10"), metric_label("like/auc")
-        ('NDCG@10', 'long tail@10', 'like: AUC')
+        >>> metric_label("user_ndcg@10"), metric_label("long_tail@10"), metric_label("like/auc")
+        ('user NDCG@10', 'long tail@10', 'like: AUC')
     """
     objective, _, name = metric.rpartition("/")
-    label = name.upper() if name.partition("@")[0] in _SHORT else name.replace("_", " ")
+    words, at, k = name.partition("@")
+    label = " ".join(word.upper() if word in _SHORT else word for word in words.split("_")) + at + k
     return f"{objective.replace('_', ' ')}: {label}" if objective else label
 
 
