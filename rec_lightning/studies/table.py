@@ -6,7 +6,7 @@ Relations: ``report`` shows the same cells as HTML; the words come from ``wordin
 from __future__ import annotations
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +24,8 @@ from rec_lightning.studies.wording import (
     versus_label,
 )
 
+_NAME = 12  # least width of a row's name
+
 
 def result_table(comparison: Comparison) -> RenderableType:
     """Table, protocol, caution, and the last lines of every row that failed.
@@ -31,7 +33,7 @@ def result_table(comparison: Comparison) -> RenderableType:
     Args:
         comparison: the study's outcome.
     """
-    parts: list[RenderableType] = [_table(comparison)]
+    parts: list[RenderableType] = [_Stacked(comparison)]
     if comparison.lines:
         notes = [protocol(comparison), sources(comparison)]
         parts += [_note(note) for note in notes if note] + [_note(caution(comparison), "yellow")]
@@ -39,23 +41,52 @@ def result_table(comparison: Comparison) -> RenderableType:
     return Group(*parts)
 
 
-def _table(comparison: Comparison) -> Table:
-    title = Text(comparison.study.title, "bold")
-    table = Table(
-        title=title, box=box.SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
-    )  # 80 columns hold it
-    table.add_column("row", min_width=12)
+class _Stacked:
+    """One table, or several below each other where the columns are wider than the terminal."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.title = comparison.study.title
+        self.names = [entry.spec.name for entry in comparison.entries]
+        self.heads = [*_heads(comparison), "trainable\nof all", "wall time\npeak mem."]
+        self.rows = [_cells(comparison, entry) if isinstance(entry, Line) else [] for entry in comparison.entries]
+        self._columns = [[row[number] for row in self.rows if row] for number in range(len(self.heads))]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Rich's protocol: columns are put side by side until the next one does not fit."""
+        widths = [
+            2 + max(map(_width, [Text(head), *cells])) for head, cells in zip(self.heads, self._columns, strict=True)
+        ]
+        room = options.max_width - sum(widths)  # of a name, where one table holds all
+        name = min(max([3, *map(len, self.names)]), room if room >= _NAME else options.max_width // 3)
+        title, taken, columns = self.title, name, list[int]()
+        for number, width in enumerate(widths):
+            if columns and taken + width > options.max_width:
+                yield self._table(title, columns, name)
+                title, taken, columns = "", name, []
+            columns, taken = [*columns, number], taken + width
+        yield self._table(title, columns, name)
+
+    def _table(self, title: str, columns: list[int], width: int) -> Table:
+        table = Table(title=Text(title, "bold") if title else None, box=box.SIMPLE_HEAD, title_justify="left",
+                      show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))  # fmt: skip
+        table.add_column("row", max_width=width)
+        for number in columns:
+            table.add_column(self.heads[number], justify="right", no_wrap=True)
+        for name, row in zip(self.names, self.rows, strict=True):
+            table.add_row(Text(name), *([row[number] for number in columns] if row else [Text("failed", "red")]))
+        return table
+
+
+def _width(text: Text) -> int:
+    return max(map(len, text.plain.split("\n")))
+
+
+def _heads(comparison: Comparison) -> list[str]:
     heads = [metric_label(metric) for metric in comparison.study.metrics]
     if comparison.reference is not None:
         heads.append(versus_label(comparison).replace(" to ", "\nto "))
     heads += map(metric_label, comparison.study.also)
-    heads += [f"published\n{metric_label(metric)}" for metric in published_metrics(comparison)]
-    for head in [*heads, "trainable\nof all", "wall time\npeak mem."]:
-        table.add_column(head, justify="right", no_wrap=True)
-    for entry in comparison.entries:
-        cells = _cells(comparison, entry) if isinstance(entry, Line) else [Text("failed", "red")]
-        table.add_row(Text(entry.spec.name), *cells)
-    return table
+    return heads + [f"published\n{metric_label(metric)}" for metric in published_metrics(comparison)]
 
 
 def _cells(comparison: Comparison, line: Line) -> list[Text]:

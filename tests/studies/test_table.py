@@ -54,7 +54,7 @@ def test_a_failed_row_shows_its_last_lines(comparison: Comparison) -> None:
     assert "error: l2 must be positive, got [0]" in text
 
 
-@pytest.mark.parametrize("width", [80, 100, 110])
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 110])
 def test_numbers_are_never_cut(study: Study, write_run: WriteRun, width: int) -> None:
     rows = [read_row(write_run(str(n), [1 + n] * 50 + [30] * 50), study.metrics) for n in range(3)]
     comparison = compare(study, [Finished(s, Run(42, "c", row)) for s, row in zip(study.rows, rows, strict=True)])
@@ -62,6 +62,13 @@ def test_numbers_are_never_cut(study: Study, write_run: WriteRun, width: int) ->
     assert "\u2026" not in text
     for part in ("reference", "73.7 k", "1.53 GB", "+0.185", "Caution:"):
         assert part in text
+    assert max(map(len, text.splitlines())) <= width
+    tables = sum(
+        line.startswith("row ") for line in text.splitlines()
+    )  # below each other where they do not fit beside each other
+    assert (tables == 1) == (width >= 80)
+    assert text.count("HR@10") == 1 + text.count("in HR@10")
+    assert text.count("EASE") >= tables
 
 
 def test_without_any_result(study: Study) -> None:
