@@ -147,14 +147,15 @@ class Training:
 
     def test(self) -> None:
         """Measures the best epoch on validation, and on test where that is asked for, and writes the artefacts."""
-        if self.best.exists():  # a fast_dev_run saves nothing
+        kept = self.best.exists()  # asked by all processes before one writes it; a fast_dev_run saves nothing
+        if kept:
             saved = torch.load(self.best, weights_only=True)
             state = saved["state_dict"]
             check_bases(self.task, saved.get("bases", {}))
             check_lean(self.task, state)
             load_whole(self.task, state)
         metrics = dict(self.trainer.validate(self.task, datamodule=Loaders(self.data), verbose=False)[0])
-        if not self.best.exists() and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if not kept and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             self.trainer.save_checkpoint(self.best, weights_only=True)  # nothing trained: what validation chose
         if self.config.test:
             metrics |= self.trainer.test(self.task, datamodule=Loaders(self.data), verbose=False)[0]
