@@ -74,7 +74,7 @@ def test_two_rows_that_are_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metric", "message"),
     [
-        ("mrr@10", r"must be one of hr@K, ndcg@K with K at least 1, got 'mrr@10'"),
+        ("mrr@10", r"must be one of hr@K, ndcg@K, user_recall@K, user_ndcg@K with K at least 1, got 'mrr@10'"),
         (
             "ndcg@7",
             r"row 'Popularity': metrics must have a cut-off that the runs log, one of \[1, 5, 10, 20\], got 'ndcg@7'",

@@ -15,6 +15,7 @@ from rec_lightning.runtime.asked import expected
 from rec_lightning.runtime.check import check_signatures
 from rec_lightning.runtime.composition import compose, conf_dir
 from rec_lightning.runtime.options import read_groups, read_root
+from rec_lightning.studies.plan import row_overrides
 from rec_lightning.studies.reading import load_study
 
 ROOTS = sorted(file.stem for file in conf_dir().glob("*.yaml"))
@@ -96,10 +97,13 @@ def test_every_experiment_composes_and_binds(file: Path) -> None:
 
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.parent.name)
 def test_every_row_of_every_study_composes_and_binds(file: Path) -> None:
-    rows = {row.name: row for row in load_study(file).rows}
+    study = load_study(file)
+    rows = {row.name: row for row in study.rows}
     for row in rows.values():
+        own = row_overrides(study, row)  # a row's own take the place of those of all rows
         if row.verb == "evaluate":  # of a run that is not there yet
             source = rows[row.of[0]]
-            check_signatures(expected(composed(source.verb, *source.overrides), source.verb, list(row.overrides)))
+            trained = composed(source.verb, *row_overrides(study, source))
+            check_signatures(expected(trained, source.verb, own))
         else:
-            check_signatures(composed(row.verb, *row.overrides))
+            check_signatures(composed(row.verb, *own))
