@@ -166,7 +166,8 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
             for metric in study.metrics if row.shown else ():
                 check_of(metric, config)
             if study.also and row.shown:
-                source = config if "data" in config else _source(study, row, overrides, known, found)  # a fused one
+                # what is fused is measured on the data of its first run
+                source = config if "data" in config else _found(study, _first(study, row), overrides, known, found)
                 check_also(study.also, config, source["data"])
         except ValueError as error:
             raise ValueError(f"row {row.name!r}: {error}") from error
@@ -195,7 +196,7 @@ def check_also(also: Sequence[str], config: Mapping[str, Any], data: Mapping[str
     """
     from difflib import get_close_matches
 
-    from omegaconf import DictConfig, OmegaConf
+    from omegaconf import OmegaConf
 
     from rec_lightning.runtime.light import import_torchmetrics
 
@@ -203,8 +204,8 @@ def check_also(also: Sequence[str], config: Mapping[str, Any], data: Mapping[str
 
     from rec_lightning.runtime.logged import logged_keys
 
-    parts = [OmegaConf.create(dict(part)) for part in (config, data)]
-    logged = logged_keys(*(part for part in parts if isinstance(part, DictConfig)))
+    parts = OmegaConf.create({"run": dict(config), "data": dict(data)})
+    logged = logged_keys(parts.run, parts.data)
     for metric in also:
         if metric not in logged:
             near = get_close_matches(metric, sorted(logged), n=3, cutoff=0.3) or sorted(logged)[:3]
@@ -227,18 +228,23 @@ def _expected(
 
     from rec_lightning.runtime.asked import expected
 
-    trained = OmegaConf.create(dict(_source(study, row, overrides, known, found)))
+    source = _first(study, row)
+    trained = OmegaConf.create(dict(_found(study, source, overrides, known, found)))
     assert isinstance(trained, DictConfig)
-    config = expected(trained, next(one.verb for one in study.rows if one.name == row.of[0]), own)
+    config = expected(trained, source.verb, own)
     return cast(Mapping[str, Any], OmegaConf.to_container(config))
 
 
-def _source(
+def _first(study: Study, row: RowSpec) -> RowSpec:
+    """The first row that this one is made of, wherever it stands."""
+    return study.sources(row, row.seeds[0])[0][0]
+
+
+def _found(
     study: Study, row: RowSpec, overrides: Sequence[str], known: Known, found: Mapping[str, Mapping[str, Any]]
 ) -> Mapping[str, Any]:
-    """The configuration of the first row that this one is made of, wherever it stands."""
-    first = next(one for one in study.rows if one.name == row.of[0])
-    return found.get(first.name) or _expected(study, first, overrides, known, found)
+    """As ``_expected``, but not composed again where it was."""
+    return found.get(row.name) or _expected(study, row, overrides, known, found)
 
 
 def resolve(verb: str, overrides: Sequence[str]) -> Mapping[str, Any]:

@@ -143,7 +143,7 @@ class TextItems(nn.Module):
                 f"items.new_tokens (here {len(self.new_tokens)}) change what the encoder says, which a network beside "
                 "it reads from a cache. Set tuning=lora or another method, or items.new_tokens=[]."
             )
-        runs = self.new_tokens is not None or any(p.requires_grad for p in module.parameters())
+        runs = self._learns(module)
         if self.gradient_checkpointing and (not runs or isinstance(module, Aside)):
             raise ValueError(
                 "items.gradient_checkpointing has no effect where no gradient goes through the encoder, got true. "
@@ -171,7 +171,7 @@ class TextItems(nn.Module):
         Raises:
             ValueError: the encoder is run once, so it would never read them; or none of the texts can change.
         """
-        runs = self.new_tokens is not None or any(p.requires_grad for p in self.encoder.parameters())
+        runs = self._learns(self.encoder)
         if not runs or isinstance(self.encoder, Aside):
             raise ValueError(
                 f"augmentation={type(augmentation).__name__} has no effect on items whose encoder stays as it is: "
@@ -203,15 +203,18 @@ class TextItems(nn.Module):
         everything = torch.arange(self.size + 1, device=self.projection.weight.device)
         return nn.functional.pad(self._project(self._asked_for(everything)[1:]), (0, 0, 1, 0))
 
+    def _learns(self, encoder: nn.Module) -> bool:
+        # whether a step moves what it says of a text
+        return self.new_tokens is not None or any(p.requires_grad for p in encoder.parameters())
+
     def _project(self, pooled: Tensor) -> Tensor:
         out: Tensor = self.projection(self.norm(pooled))
         return out
 
     def _asked_for(self, items: Tensor) -> Tensor:
         # (M,) -> (M, H); in training, ``fresh`` of them anew and the others from the bank
-        trains = self.new_tokens is not None or any(p.requires_grad for p in self.encoder.parameters())
         places = items.nonzero().squeeze(1)
-        if not (trains and self.training) or self.fresh is None or len(places) <= self.fresh:
+        if not (self.training and self._learns(self.encoder)) or self.fresh is None or len(places) <= self.fresh:
             return self.pooled(items)
         if self.bank.numel() == 0:
             texts = len(self.tokens.length)  # of items and queries
