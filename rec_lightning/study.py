@@ -63,7 +63,9 @@ def run(words: list[str], only_report: bool = False) -> int:
         study, known = load_study(options.study), known_keys()
         if options.seeds:
             study = study.with_seeds(options.seeds)
-        tracked = Tracked(options.slug, check(study, options.overrides, known))
+        starts = options.launch == "local" and not options.wandb_sweep and not only_report
+        here = options.folder if starts else None
+        tracked = Tracked(options.slug, check(study, options.overrides, known, here))
         if options.wandb_sweep:
             for path in write_sweeps(study, Path(options.wandb_sweep), options.overrides):
                 console.print(f"wandb sweep {path}", markup=False, highlight=False, soft_wrap=True)
@@ -136,15 +138,21 @@ def known_keys() -> dict[str, frozenset[str]]:
     return found | {"evaluate": frozenset({"hydra"})}
 
 
-def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str]:
+def check(study: Study, overrides: Sequence[str], known: Known, here: Path | None = None) -> frozenset[str]:
     """Composes every row, so that a typing error or a missing path stops all before the first one.
+
+    Args:
+        study: its rows.
+        overrides: for all of them.
+        known: first parts of the keys that the other verbs know.
+        here: folder of the study where its runs start on this machine, which must have what they start from.
 
     Returns:
         Names of the rows that log to W&B, or to another logger with groups and names.
 
     Raises:
-        ValueError: as ``compose`` says, with the row's name; two rows resolve to the same configuration; or a metric
-            that a row would not log.
+        ValueError: as ``compose`` says, with the row's name; two rows resolve to the same configuration; a metric that
+            a row would not log; or an ``init`` or data that are not there.
     """
     from rec_lightning.studies.aims import check_of
     from rec_lightning.studies.attempt import corners
@@ -163,6 +171,8 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
         try:
             config = _expected(study, row, overrides, known, found)
             found[row.name] = config
+            check_init(config.get("init"), here)
+            check_data(config.get("data"), here)
             for metric in study.metrics if row.shown else ():
                 check_of(metric, config)
             if study.also and row.shown:
@@ -181,6 +191,39 @@ def check(study: Study, overrides: Sequence[str], known: Known) -> frozenset[str
             )
         seen[key] = row.name
     return frozenset(tracked)
+
+
+def check_init(init: str | None, here: Path | None) -> None:
+    """Refuses a start from a run that is not complete; one inside the study's folder may be made on the way.
+
+    Args:
+        init: the run, or None.
+        here: folder of the study; None where runs start on other machines.
+
+    Raises:
+        ValueError: a file of it is not there.
+    """
+    from rec_lightning.runtime.init_files import init_files
+
+    if init is not None and here is not None and not Path(init).expanduser().resolve().is_relative_to(here.resolve()):
+        init_files(init)
+
+
+def check_data(data: Mapping[str, Any] | None, here: Path | None) -> None:
+    """Refuses a path of the data at which there is nothing; a pattern is left to what reads it.
+
+    Args:
+        data: the group, or None for a row without.
+        here: folder of the study; None where runs start on other machines.
+
+    Raises:
+        ValueError: nothing is there.
+    """
+    path = ((data or {}).get("source") or {}).get("path")
+    if here is None or not isinstance(path, str) or any(sign in path for sign in "*?["):
+        return
+    if not Path(path).expanduser().exists():
+        raise ValueError(f"data.source.path must be there, and {path} is not. Set data.source.path.")
 
 
 def check_also(also: Sequence[str], config: Mapping[str, Any], data: Mapping[str, Any]) -> None:

@@ -62,12 +62,47 @@ def test_a_path_that_is_not_given_stops_before_the_first_row(tmp_path: Path) -> 
     check(load_study(path), ["data.source.path=x"], known_keys())
 
 
+def test_data_that_are_not_there_stop_before_the_first_row(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY)
+    rule = r"row 'Popularity': data\.source\.path must be there, and x\.csv is not\. Set data\.source\.path\."
+    with pytest.raises(Refusal, match=rule):
+        run([str(path), "data.source.path=x.csv", f"run_dir={tmp_path / 'run'}"])
+    assert not (tmp_path / "run").exists()
+    # what a pattern matches is found out by what reads it, and another machine may have the file
+    check(load_study(path), ["data.source.path='x*.csv'"], known_keys(), tmp_path / "run")
+    check(load_study(path), ["data.source.path=x.csv"], known_keys())
+
+
+def test_a_start_that_is_not_there_stops_before_the_first_row(tmp_path: Path) -> None:
+    path, folder = tmp_path / "study.yaml", tmp_path / "run"
+    lines = STUDY.replace("items=id, tuning=full", f"items=id, tuning=full, init={tmp_path}/earlier")
+    path.write_text(lines)
+    file = tmp_path / "earlier/checkpoints/best.ckpt"
+    for _ in range(2):
+        rule = (
+            f"row 'Ids': init must be the run_dir of a complete run, and {file} is not there. Train it to its end, or"
+        )
+        with pytest.raises(Refusal, match=rule):
+            run([str(path), f"data.source.path={path}", f"run_dir={folder}"])
+        assert not folder.exists()
+        file.parent.mkdir(parents=True, exist_ok=True)  # a run that has not ended lacks it as well
+    # another machine may have it, and a row of the study may make it
+    check(load_study(path), ["data.source.path=x"], known_keys())
+    path.write_text(lines.replace(f"{tmp_path}/earlier", f"{folder}/ids/seed-42"))
+    check(load_study(path), [f"data.source.path={path}"], known_keys(), folder)
+    file.touch()
+    (tmp_path / "earlier/config.yaml").touch()
+    path.write_text(lines)
+    check(load_study(path), [f"data.source.path={path}"], known_keys(), folder)
+
+
 def test_two_rows_that_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     again = "  - {name: Again, verb: train, overrides: [items=id, tuning=full, data.batch_size=64]}\n"
     path.write_text(STUDY + again)
     with pytest.raises(Refusal, match="two rows must not resolve to the same configuration, got 'Ids' and 'Again'"):
-        run([str(path), "data.source.path=x", f"run_dir={tmp_path / 'run'}"])
+        run([str(path), f"data.source.path={path}", f"run_dir={tmp_path / 'run'}"])
     assert not (tmp_path / "run").exists()
 
 
@@ -85,7 +120,7 @@ def test_a_metric_that_no_run_logs_stops_before_the_first_row(metric: str, messa
     path = tmp_path / "study.yaml"
     path.write_text(STUDY.replace("ndcg@10", metric))
     with pytest.raises(Refusal, match=message):
-        run([str(path), "data.source.path=x", f"run_dir={tmp_path / 'run'}"])
+        run([str(path), f"data.source.path={path}", f"run_dir={tmp_path / 'run'}"])
     assert not (tmp_path / "run").exists()
 
 
@@ -134,7 +169,7 @@ def test_an_unknown_factor_stops_before_the_first_row(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(STUDY.partition("rows:")[0] + "factors: {backbon: [sasrec, gru4rec]}\n")
     with pytest.raises(Refusal, match=r"row 'backbon=sasrec': .*nearest: backbone"):
-        run([str(path), "data.source.path=x", f"run_dir={tmp_path / 'run'}"])
+        run([str(path), f"data.source.path={path}", f"run_dir={tmp_path / 'run'}"])
     assert not (tmp_path / "run").exists()
 
 

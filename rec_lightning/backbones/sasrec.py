@@ -5,7 +5,8 @@ https://arxiv.org/abs/1808.09781.
 What differs: histories are right-padded, so the causal mask alone is enough and attention takes the fused path;
 the feed-forward part is ``ffn_factor`` times as wide as the model (1 in the paper). The official code scales the
 input by sqrt(D) and normalises only the queries before attention; here both ``pre`` and ``post`` are the usual
-transformer blocks and nothing is scaled. q, k, v and out are plain ``nn.Linear`` layers rather than
+transformer blocks and nothing is scaled. It pads on the left, as most later code does, so that its positions are
+those ``from_end``. q, k, v and out are plain ``nn.Linear`` layers rather than
 ``nn.MultiheadAttention``, whose fast path ignores low-rank adapters in eval mode without a word.
 """
 
@@ -36,6 +37,10 @@ class SASRec(nn.Module):
         dropout: probability in [0, 1), on the input, the attention and both sub-layers.
         norm: layer norm before (``pre``) or after (``post``) each sub-layer.
         activation: of the feed-forward layer.
+        positions: counted ``from_start`` of a history, or ``from_end``: the newest event always has the first one. In
+            training a state then knows how many events of its window come later, which none does in use.
+        std: standard deviation of the blocks' initial weights, drawn from a normal distribution, with biases of zero;
+            None for PyTorch's own (uniform with a deviation of ``1 / sqrt(3 * inputs)``, biases too).
 
     Raises:
         ValueError: a value out of range.
@@ -53,6 +58,8 @@ class SASRec(nn.Module):
         dropout: float = 0.2,
         norm: Literal["pre", "post"] = "pre",
         activation: Literal["gelu", "relu"] = "gelu",
+        positions: Literal["from_start", "from_end"] = "from_start",
+        std: float | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= dropout < 1:
@@ -62,7 +69,9 @@ class SASRec(nn.Module):
         for name, value in (("blocks", blocks), ("ffn_factor", ffn_factor)):
             if value < 1:
                 raise ValueError(f"backbone.{name} must be at least 1, got {value}. Set backbone.{name}.")
-        self.width, self.max_length = width, max_length
+        if std is not None and std <= 0:
+            raise ValueError(f"backbone.std must be positive or null, got {std}. Set backbone.std.")
+        self.width, self.max_length, self.backwards = width, max_length, positions == "from_end"
         self.position = nn.Embedding(max_length, width)
         nn.init.normal_(self.position.weight, std=0.02)
         self.dropout = Dropout(dropout)
@@ -71,6 +80,11 @@ class SASRec(nn.Module):
             Block(width, heads, ffn_factor, dropout, norm == "pre", activation) for _ in range(blocks)
         )
         self.output_norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
+        if std is not None:
+            for layer in self.blocks.modules():
+                if isinstance(layer, nn.Linear):
+                    nn.init.normal_(layer.weight, std=std)
+                    nn.init.zeros_(layer.bias)
 
     @property
     def trunk(self) -> nn.Module:
@@ -96,7 +110,10 @@ class SASRec(nn.Module):
         length = item_vectors.shape[1]
         if length > self.max_length:
             raise ValueError(f"a history of {length} is longer than max_length {self.max_length}. Set max_length.")
-        x = item_vectors + self.position.weight[:length]
+        place = torch.arange(length, device=item_vectors.device)
+        if self.backwards:
+            place = (batch.length[:, None] - 1 - place).clamp(min=0)  # (B, L)
+        x = item_vectors + self.position(place)
         x = self.dropout(self.input_norm(x))
         *lower, top = self.blocks
         for block in lower:

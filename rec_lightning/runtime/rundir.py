@@ -10,14 +10,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
+
+from rec_lightning.later_options import later_options
 
 # says where a run lies, what is told of it, how far it goes and on what, not what it computes
 _NOT_COMPARED = ("run_dir", "logger", "test", "strategy", "launch")
@@ -52,7 +54,8 @@ class RunDir:
     def _bind(self, config: DictConfig) -> None:
         # a run is what has a manifest; before that, as when the data were refused, nothing is bound yet
         if (self.path / "manifest.json").exists():
-            self._compare(_plain(OmegaConf.load(self.path / "config.yaml")), _plain(config))
+            there, now = _container(OmegaConf.load(self.path / "config.yaml")), _container(config)
+            self._compare(_plain(there), _plain(now), later_options(there, now))
             return
         names = (p.name for p in self.path.iterdir())
         # a launcher's folder comes before the run
@@ -87,13 +90,14 @@ class RunDir:
                 f"run_dir {self.path} is in use by another process. Wait for it, or choose another run_dir."
             ) from error
 
-    def _compare(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    def _compare(self, old: Mapping[str, Any], new: Mapping[str, Any], later: Collection[str]) -> None:
         missing = object()
         changed = [
             f"{key}: {old.get(key, '(none)')} there, {new.get(key, '(none)')} now"
             for key in sorted({*old, *new})
             if key.split(".")[0] not in _NOT_COMPARED
             and not key.startswith(_NOT_COMPARED_OF_TRAINER)
+            and key not in later
             and old.get(key, missing) != new.get(key, missing)
         ]
         if changed:
@@ -179,7 +183,11 @@ def _told(name: str, told: Mapping[str, Any]) -> str:
     return f"{change['metric']} minus {name}: {change['mean']:+.4f} {span}, {change['level']:.0%} t interval over users"
 
 
-def _plain(config: Any) -> dict[str, Any]:
+def _container(config: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", OmegaConf.to_container(config))
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
     """Flat ``a.b.c`` -> value."""
     flat: dict[str, Any] = {}
 
@@ -190,5 +198,5 @@ def _plain(config: Any) -> dict[str, Any]:
         else:
             flat[prefix] = value
 
-    walk("", OmegaConf.to_container(config))
+    walk("", config)
     return flat

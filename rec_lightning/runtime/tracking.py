@@ -38,6 +38,8 @@ def wandb(
     """Weights & Biases; files under ``run_dir/wandb``.
 
     The id follows from the directory, so that a resumed run keeps it. Offline it asks for no login and no network.
+    W&B's background service is this process's own: one that the environment hands down may be gone, or may still hold
+    the id for the process whose killed run is resumed here.
 
     Args:
         run_dir: of the run; exists.
@@ -49,6 +51,7 @@ def wandb(
         tags: to find it by.
     """
     os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ.pop("WANDB_SERVICE", None)
     place = Path(run_dir).resolve()
     logger = WandbLogger(
         project=project,

@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from rec_lightning.contracts import Tunable, Tuning
+from rec_lightning.runtime.init_files import init_files
 from rec_lightning.tasks.lean import bases, lean_state
 from rec_lightning.tuning.apply import tuned
 
@@ -41,16 +41,12 @@ def start_from(run_dir: str, parts: Mapping[str, Tunable]) -> list[str]:
         ValueError: there is no such run, it trained no part that is here, or a part is of another width, vocabulary
             or kind, or was tuned by a method that cannot be folded.
     """
-    folder = Path(run_dir).expanduser()
-    files = folder / "checkpoints" / "best.ckpt", folder / "config.yaml"
-    for file in files:
-        if not file.is_file():
-            raise ValueError(f"init must be the run_dir of a complete run, and {file} is not there. Set init.")
-    config = OmegaConf.load(files[1])
+    checkpoint, settings = init_files(run_dir)
+    config = OmegaConf.load(settings)
     assert isinstance(config, DictConfig)
     if config.get("init"):  # what that run started from lies below what it learnt
         start_from(config.init, parts)
-    saved = torch.load(files[0], map_location="cpu", weights_only=True, mmap=True)
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
     state, tuning = saved["state_dict"], instantiate(config.tuning)
     told, loaded = [], False
     for name, part in parts.items():

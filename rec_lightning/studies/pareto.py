@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]  # left, low, right, high
 _NAMED = 16  # rows at most whose dots all have a name
 _LETTERS = 7.0  # points
+_FEW_POWERS = 100.0
 _UPS = (4.0, -10.0, 11.0, -17.0, 18.0, -24.0, 25.0, -31.0)  # points above the dot, the first that is free
 
 
@@ -85,6 +86,8 @@ def _panel(panel: Axes, lines: Sequence[Line], costs: Sequence[float], metric: s
     panel.margins(x=0.18, y=0.15)
     panel.autoscale_view()
     panel.minorticks_off()
+    if panel.get_xscale() == "log":
+        _ticks(panel)
     scale = panel.figure.dpi / 72.0
     points = [tuple(xy / scale) for xy in panel.transData.transform(list(zip(costs, scores, strict=True)))]
     ends = (panel.bbox.x0 / scale, panel.bbox.x1 / scale)
@@ -95,6 +98,16 @@ def _panel(panel: Axes, lines: Sequence[Line], costs: Sequence[float], metric: s
             ha="left" if right else "right", fontsize=_LETTERS, color=INK if n in best else MUTED,
             arrowprops=away if up != _UPS[0] else None,  # a line to its dot, where others stand between
         )  # fmt: skip
+
+
+def _ticks(panel: Axes) -> None:
+    # within one or two powers of ten those alone say too little
+    low, high = panel.get_xlim()
+    if high < _FEW_POWERS * low:
+        from matplotlib.ticker import LogLocator, StrMethodFormatter
+
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def places(

@@ -135,11 +135,13 @@ class LiveTable:
 
 
 def verdict(outcome: Outcome) -> str:
-    """How a job ended, in a few words."""
+    """How a job ended, in a few words, and the last ones of a job that failed."""
     if outcome.stopped:
         return "ended early"
     if outcome.code:
-        return f"{ending(outcome.code)}, see {outcome.job.log}"
+        last = next((line.strip() for line in reversed(outcome.tail) if line.strip()), "")
+        why = f": {last.removeprefix('error: ')}" if last else ""
+        return f"{ending(outcome.code)}{why} [see {outcome.job.log}]"
     return "kept: already complete" if outcome.kept else "done"
 
 

@@ -113,9 +113,6 @@ def _columns(results: Row, rows: Sequence[Row], digits: int) -> dict[str, tuple[
         mean, low, high = (_short(told[key], digits, sign) for key in ("mean", "low", "high"))
         return f"{mean}{star} [{low}, {high}]"
 
-    def mean(row: Row, what: Callable[[Row], float]) -> float:
-        return fmean(what(run["manifest"]) for run in row["runs"] if run["status"] == "complete")
-
     return {
         "scores": ([*map(metric_label, metrics)], lambda row: [interval(row["scores"][m]) for m in metrics]),
         "plain": (
@@ -136,11 +133,11 @@ def _columns(results: Row, rows: Sequence[Row], digits: int) -> dict[str, tuple[
         ),
         "trainable": (
             ["trainable (share)"],
-            lambda row: [f"{count(_first(row)['parameters']['trainable'])} ({percent(row['trainable_share'])})"],
+            lambda row: [f"{count(_told(row)[0]['parameters']['trainable'])} ({percent(row['trainable_share'])})"],
         ),
-        "seeds": (["seeds"], lambda row: [str(sum(run["status"] == "complete" for run in row["runs"]))]),
-        "wall": (["wall"], lambda row: [seconds(mean(row, lambda told: told["seconds"]["wall"]))]),
-        "memory": (["peak memory"], lambda row: [memory(mean(row, lambda told: told["peak_memory_mb"]))]),
+        "seeds": (["seeds"], lambda row: [str(len(_told(row)))]),
+        "wall": (["wall"], lambda row: [seconds(fmean(of["seconds"]["wall"] for of in _told(row)))]),
+        "memory": (["peak memory"], lambda row: [memory(max(of["peak_memory_mb"] for of in _told(row)))]),
     }
 
 
@@ -160,12 +157,13 @@ def _short(value: float, digits: int, sign: str = "") -> str:
     return re.sub(r"^([+-]?)0\.", r"\1.", f"{value:{sign}.{digits}f}")
 
 
-def _first(row: Row) -> Row:
-    return next(run["manifest"] for run in row["runs"] if run["status"] == "complete")
+def _told(row: Row) -> list[Row]:
+    """The manifests of its complete runs."""
+    return [run["manifest"] for run in row["runs"] if run["status"] == "complete"]
 
 
 def _source(slug: str, rows: Sequence[Row], link: str) -> str:
-    told = [run["manifest"] for row in rows for run in row["runs"] if run["status"] == "complete"]
+    told = [manifest for row in rows for manifest in _told(row)]
     commits = sorted({str(one["code"]["commit"])[:7] for one in told if one["code"]["commit"]})
     days = sorted({str(one["finished"])[:10] for one in told})
     when = days[0] if len(set(days)) == 1 else f"{days[0]} to {days[-1]}" if days else "no run"

@@ -1,8 +1,9 @@
 """Which runs of a study are there already: plain files, one folder a run, found again by what they were run with.
 
-A run is kept when it is complete and was run with the same resolved configuration; the study's ``code`` may ask for
-the same version or commit too. What was run with another configuration is moved aside and run again. Data enter by
-their fingerprint: ``stale`` names kept runs whose data are not those that new runs read.
+A run is kept when it is complete and was run with the same resolved configuration, but for options that its parts have
+got since and that are at their defaults; the study's ``code`` may ask for the same version or commit too. What was run
+with another configuration is moved aside and run again. Data enter by their fingerprint: ``stale`` names kept runs
+whose data are not those that new runs read.
 
 Relations: ``launch`` asks just before it would start a process, with the run's lock held; ``rows`` reads the files.
 """
@@ -67,13 +68,25 @@ def keep(run: Path, config: Mapping[str, Any], policy: str = "any") -> bool:
     if there is None or not (run / "manifest.json").is_file():
         return False  # nothing yet, or refused before it was bound to a configuration
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
-    if flat(there) != flat(config) or not _same_code(manifest.get("code", {}), policy):
+    if not _same(there, config) or not _same_code(manifest.get("code", {}), policy):
         move_aside(run)
         return False
     tested = manifest.get("status") == "complete"
     if not tested and (config.get("test", True) or manifest.get("status") != "validated"):
         return False
     return all((run / name).is_file() for name in (*NEEDED, *(TESTED if tested else ())))
+
+
+def _same(there: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    old, new = flat(there), flat(config)
+    if not old.items() <= new.items():
+        return False
+    further = new.keys() - old.keys()
+    if not further:
+        return True
+    from rec_lightning.later_options import later_options  # imports the parts
+
+    return further <= later_options(there, config)
 
 
 def flat(config: Mapping[str, Any]) -> dict[str, str]:

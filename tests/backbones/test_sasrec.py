@@ -60,6 +60,35 @@ def test_equals_the_formulas(order: Literal["pre", "post"], heads: int, batch: C
     assert np.allclose(found, by_numpy(model, inputs[0].double().numpy(), heads, order == "pre"), atol=1e-5)
 
 
+def test_positions_from_the_end_are_those_of_histories_padded_on_the_left(batch: Callable[..., Batch]) -> None:
+    torch.manual_seed(0)
+    model = SASRec(8, max_length=5, blocks=1, ffn_factor=2, activation="relu", positions="from_end").eval()
+    inputs = torch.randn(2, 5, 8)
+    found = model.states(batch([3, 5], 9), inputs)
+    padded_left = model.position.weight.detach().flip(0)  # of whose five places a history takes the last ones
+    for row, length in enumerate([3, 5]):
+        with torch.no_grad():
+            model.position.weight[:length] = padded_left[5 - length :]
+        expected = by_numpy(model, inputs[row, :length].double().numpy(), 1, True)
+        assert np.allclose(found[row, :length].detach().double().numpy(), expected, atol=1e-5)
+
+
+def test_initial_weights_of_a_chosen_deviation_leave_the_rest_as_it_was() -> None:
+    torch.manual_seed(0)
+    usual = SASRec(64, max_length=5).state_dict()
+    torch.manual_seed(0)
+    chosen = SASRec(64, max_length=5, std=0.02).state_dict()
+    for name, values in chosen.items():
+        linear = "norm" not in name and name.startswith("blocks")
+        if linear and name.endswith("weight"):
+            assert 0.019 < values.std() < 0.021, name
+            assert usual[name].std() > 0.03, name
+        elif linear:
+            assert not values.any(), name
+        else:
+            assert torch.equal(values, usual[name]), name
+
+
 def test_dropout_works_in_training_only(batch: Callable[..., Batch]) -> None:
     torch.manual_seed(0)
     model, inputs, many = SASRec(8, max_length=5, dropout=0.5), torch.randn(1, 5, 8), batch([5], 9)
@@ -75,6 +104,7 @@ def test_dropout_works_in_training_only(batch: Callable[..., Batch]) -> None:
         ({"heads": 3}, "backbone.heads must divide the width 8, got 3. Set backbone.heads or width."),
         ({"heads": 0}, "backbone.heads must divide the width 8, got 0. Set backbone.heads or width."),
         ({"blocks": 0}, "backbone.blocks must be at least 1, got 0. Set backbone.blocks."),
+        ({"std": 0.0}, "backbone.std must be positive or null, got 0.0. Set backbone.std."),
         ({"ffn_factor": 0}, "backbone.ffn_factor must be at least 1, got 0. Set backbone.ffn_factor."),
     ],
 )

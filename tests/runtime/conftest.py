@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -16,8 +16,8 @@ _CONTEXT.set_forkserver_preload(["rec_lightning.cli", "rec_lightning.runtime.tra
 Run = Callable[..., int]
 
 
-def _train(overrides: list[str], kill: str | None, cache: str) -> None:
-    os.environ["REC_CACHE"] = cache
+def _train(overrides: list[str], kill: str | None, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
     if kill is not None:
         _kill_at(kill)
     from rec_lightning.cli import main
@@ -43,11 +43,12 @@ def _kill_at(kill: str) -> None:
 
 @pytest.fixture(scope="session")
 def train(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """``train(*overrides, kill=None)`` -> exit code, -9 when it killed itself."""
-    cache = tmp_path_factory.mktemp("cache")
+    """``train(*overrides, kill=None, environment={})`` -> exit code, -9 when it killed itself."""
+    cache = str(tmp_path_factory.mktemp("cache"))
 
-    def run(*overrides: str, kill: str | None = None) -> int:
-        process = _CONTEXT.Process(target=_train, args=(list(overrides), kill, str(cache)))
+    def run(*overrides: str, kill: str | None = None, environment: Mapping[str, str] | None = None) -> int:
+        variables = {"REC_CACHE": cache, **(environment or {})}
+        process = _CONTEXT.Process(target=_train, args=(list(overrides), kill, variables))
         process.start()
         process.join(300)
         assert process.exitcode is not None, "the training hangs"

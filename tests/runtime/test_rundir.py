@@ -35,6 +35,15 @@ def test_a_group_that_is_left_out_is_no_difference_to_a_run_of_before_there_was_
     RunDir(str(tmp_path), OmegaConf.create({**CONFIG, "structure": {}}))
 
 
+def test_an_option_that_a_part_has_had_since_is_no_difference_at_its_default(tmp_path: Path) -> None:
+    part = {"_target_": "rec_lightning.backbones.sasrec.SASRec", "width": 8, "max_length": 5}
+    with RunDir(str(tmp_path), OmegaConf.create({**CONFIG, "backbone": part})) as run:
+        run.write_json("manifest.json", {})
+    RunDir(str(tmp_path), OmegaConf.create({**CONFIG, "backbone": {**part, "positions": "from_start"}})).close()
+    with pytest.raises(ValueError, match=r"backbone.positions: \(none\) there, from_end now"):
+        RunDir(str(tmp_path), OmegaConf.create({**CONFIG, "backbone": {**part, "positions": "from_end"}}))
+
+
 def test_a_directory_in_which_no_run_came_to_start_takes_another_configuration(tmp_path: Path) -> None:
     RunDir(str(tmp_path), CONFIG).close()
     RunDir(str(tmp_path), OmegaConf.create({"seed": 2}))

@@ -54,7 +54,8 @@ def test_a_run_logs_config_metrics_table_and_checkpoint_offline(train: Callable[
     run = tmp_path / "run"
     line = [*FAST, "logger=[csv,wandb,tensorboard]", "trainer.max_epochs=2", f"run_dir={run}"]
     assert train(*line, kill="on_train_epoch_end@1") == -9
-    assert train(*line) == 0
+    # the service that a parent process hands down may be gone, or still hold the killed run
+    assert train(*line, environment={"WANDB_SERVICE": f"3-1-unix-{tmp_path}/gone"}) == 0
     names = {p.name for p in run.iterdir()}
     files = {
         "config.yaml",

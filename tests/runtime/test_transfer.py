@@ -72,7 +72,8 @@ def test_items_of_one_catalogue_go_along_and_those_of_another_are_new(
 
 
 def test_refusals(tmp_path: Path) -> None:
-    text = f"init must be the run_dir of a complete run, and {tmp_path}/checkpoints/best.ckpt is not there. Set init."
+    file = tmp_path / "checkpoints/best.ckpt"
+    text = f"init must be the run_dir of a complete run, and {file} is not there. Train it to its end, or set init."
     with pytest.raises(ValueError, match="^" + re.escape(text) + "$"):
         start_from(str(tmp_path), {"backbone": SASRec(16, 8)})
     OmegaConf.save(compose("train", ["items=id", "tuning=full"]), tmp_path / "config.yaml")

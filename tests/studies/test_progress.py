@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from rec_lightning.studies.job import Job, Outcome
-from rec_lightning.studies.progress import LiveTable, time_left, watching
+from rec_lightning.studies.progress import LiveTable, time_left, verdict, watching
 
 
 def job(name: str, expected: float | None) -> Job:
@@ -53,10 +53,15 @@ def test_lines_where_there_is_no_terminal() -> None:
         "[1/3] a ...",
         "[1/3] a done (1 min 15 s)",
         "[2/3] b ...",
-        "[2/3] b failed with exit code 2, see b.log (1.5 s)",
+        "[2/3] b failed with exit code 2 [see b.log] (1.5 s)",
         "[3/3] c [bold] ...",
         "[3/3] c [bold] kept: already complete (0.5 s)",
     ]
+
+
+def test_a_failure_says_why() -> None:
+    outcome = Outcome(JOBS[1], 2, 1.0, False, ("reading", "error: k must be at least 1, got 0. Set k.", ""))
+    assert verdict(outcome) == "failed with exit code 2: k must be at least 1, got 0. Set k. [see b.log]"
 
 
 def test_live_table() -> None:

@@ -53,6 +53,17 @@ def test_a_table_of_every_row(experiments: Path) -> None:
     assert filled("no marks", experiments) == "no marks"
 
 
+def test_time_is_the_mean_of_the_runs_and_memory_their_largest(experiments: Path) -> None:
+    path = experiments / "toy/results.json"
+    content = json.loads(path.read_text())
+    first = content["rows"][0]["runs"][0]
+    second = first | {"manifest": first["manifest"] | {"seconds": {"wall": 25.2}, "peak_memory_mb": 2530.0}}
+    content["rows"][0]["runs"].append(second)
+    path.write_text(json.dumps(content))
+    text = filled("<!-- results: toy columns=wall,memory rows=EASE -->\n<!-- end -->", experiments)
+    assert "| EASE | 50.2 s | 2.53 GB |" in text
+
+
 def test_a_star_where_a_difference_holds_after_the_correction(experiments: Path) -> None:
     path = experiments / "toy/results.json"
     content = json.loads(path.read_text())

@@ -55,6 +55,7 @@ for epoch in range(1, epochs + 1):
     lines.append(f"{epoch},val/hr@10,{value * epoch / epochs}")
     (place / ".h").write_text("\n".join(lines) + "\n"); (place / ".h").rename(place / "history.csv")
     time.sleep(.02 if epochs > 1 else 0)
+while (here / "hold").exists() and place.parent.name != "try-0": time.sleep(.02)
 metrics = {"val/hr@10": value}
 if test:
     shutil.copy(here / "rankings.parquet", place)
@@ -304,10 +305,12 @@ def wait_for(ready: Callable[[], bool]) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="a killed launcher takes its processes along on Linux only")
 def test_tries_of_a_killed_launcher_are_taken_up_in_their_folders(tmp_path: Path) -> None:
     bench = make_bench(tmp_path, epochs=8)
+    (tmp_path / "hold").touch()  # all but the first try wait at their end
     first = launcher(tmp_path)
     wait_for(lambda: bench.count("end") >= 1 and bench.count("start") > bench.count("end"))
     first.send_signal(signal.SIGKILL)
     first.wait(10)
+    (tmp_path / "hold").unlink()
     before = bench.notes
     row = row_of(bench.run(sweep={"trials": 6, "sampler": "random"}, seeds=[1]))
     assert [trial.state for trial in row.trials] == ["complete"] * 6

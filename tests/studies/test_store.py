@@ -63,6 +63,19 @@ def test_a_changed_variant_runs_again_beside_the_old_one(run: Path) -> None:
             (run / name).write_bytes((run.with_name("seed-42.replaced-1") / name).read_bytes())
 
 
+def test_an_option_that_a_part_got_later_leaves_its_runs(run: Path) -> None:
+    old = {"_target_": "rec_lightning.backbones.sasrec.SASRec", "width": 64, "max_length": 50}
+    (run / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(CONFIG | {"backbone": old})))
+    assert keep(run, CONFIG | {"backbone": old | {"positions": "from_start"}})
+    assert not keep(run, CONFIG | {"seed": 1, "backbone": old | {"positions": "from_start"}})
+
+
+def test_an_option_that_is_not_at_its_default_runs_again(run: Path) -> None:
+    old = {"_target_": "rec_lightning.backbones.sasrec.SASRec", "width": 64, "max_length": 50}
+    (run / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(CONFIG | {"backbone": old})))
+    assert not keep(run, CONFIG | {"backbone": old | {"positions": "from_end"}})
+
+
 def test_a_broken_configuration_is_none_of_ours(run: Path) -> None:
     (run / "config.yaml").write_text("seed: 42\n a: [")
     assert not keep(run, CONFIG)

@@ -189,6 +189,21 @@ def test_the_page_shows_every_picture(make: Make) -> None:
     assert "Learning curves" not in text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "least"), [((200, 300, 700, 1500), 3), ((5, 20, 900, 80000), 4), ((90, 90, 90, 90), 1)]
+)
+def test_a_cost_can_be_read_off_its_axis(
+    make: Make, monkeypatch: pytest.MonkeyPatch, seconds: Sequence[float], least: int
+) -> None:
+    costs = iter(seconds)
+    monkeypatch.setattr("rec_lightning.studies.pareto.cpu", lambda line: next(costs))
+    figure = pareto_figure(make([1, 2, 3, 4]))
+    assert figure is not None
+    axis = figure.axes[1]
+    low, high = axis.get_xlim()
+    assert sum(low <= tick <= high for tick in axis.get_xticks()) >= least
+
+
 @pytest.mark.parametrize("draw", [pareto_figure, critical_figure, levels_figure], ids=["pareto", "critical", "levels"])
 def test_pictures_name_what_they_show(make: Make, draw: Callable[[Comparison], object]) -> None:
     figure = draw(make([1, 2, 3, 4], levels=True))
