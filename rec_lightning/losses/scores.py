@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from rec_lightning.contracts import Negatives
+from rec_lightning.losses.pair_scores import pair_scores
 
 # P positions, K negatives, M rows of keys, D width
 
@@ -23,10 +24,8 @@ def negative_scores(queries: Tensor, keys: Tensor, target: Tensor, negatives: Ne
     """
     if negatives.items.ndim == 1:
         scores = queries @ keys[negatives.items].T
-    elif len(keys) <= 32 * negatives.items.shape[1]:
-        scores = (queries @ keys.T).gather(1, negatives.items)  # one product beats P * K * D numbers moved
     else:
-        scores = (keys[negatives.items] @ queries.unsqueeze(2)).squeeze(2)
+        scores = pair_scores(queries, keys, negatives.items)
     return scores.float(), negatives.items == target.unsqueeze(1)
 
 

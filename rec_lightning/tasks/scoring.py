@@ -37,6 +37,7 @@ from rec_lightning.contracts import (
 )
 from rec_lightning.regularizers.perturb import reach, slope
 from rec_lightning.tasks.crossing import Crossing, check_companion
+from rec_lightning.tasks.distinct import distinct
 from rec_lightning.tasks.feedback import Feedback
 
 # B rows, L length, D width, C candidates, K outputs, N items, M scored candidates
@@ -101,7 +102,7 @@ class ScoringTask(Crossing):
         assert batch.candidate is not None
         assert batch.label is not None
         asked = torch.cat([batch.candidate.flatten(), batch.history.flatten(), batch.history.new_zeros(1)])
-        unique, place = torch.unique(asked, return_inverse=True)  # sorted, so the padding is row 0
+        unique, place = distinct(asked)  # sorted, so the padding is row 0
         label, rows = batch.label, place[:-1]
 
         def once(vectors: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:

@@ -29,6 +29,7 @@ from rec_lightning.contracts import (
 )
 from rec_lightning.ranking.topk import TopK
 from rec_lightning.tasks.crossing import Crossing, check_companion
+from rec_lightning.tasks.distinct import distinct
 from rec_lightning.tasks.processes import weight
 
 # B batch, L length, D width, N items, P positions that count, M unique items
@@ -92,7 +93,7 @@ class SequenceTask(Crossing):
             vectors, history, target = self.items.table(), batch.history, aim  # (N + 1, D)
         else:
             asked = [aim.new_zeros(1), aim, negatives.items.flatten(), batch.history.flatten()]
-            unique, place = torch.unique(torch.cat(asked), return_inverse=True)  # sorted, so the padding is row 0
+            unique, place = distinct(torch.cat(asked))  # sorted, so the padding is row 0
             vectors = self.items.vectors(unique)  # (M, D)
             _, target, drawn, history = place.split([len(part) for part in asked])
             history = history.view_as(batch.history)

@@ -27,6 +27,7 @@ from rec_lightning.contracts import (
     Tuning,
 )
 from rec_lightning.tasks.crossing import Crossing
+from rec_lightning.tasks.distinct import distinct
 from rec_lightning.tasks.feedback import Feedback
 from rec_lightning.tasks.objectives import Ranks, Scores, both
 from rec_lightning.tasks.processes import total
@@ -89,7 +90,7 @@ class Shared(Crossing):
             vectors = torch.cat([table[:1].detach(), table[1:]])  # (N + 1, D); the padding learns nothing
         else:
             asked = torch.cat([aim.new_zeros(1), *[part.flatten() for part in parts]])
-            unique, place = torch.unique(asked, return_inverse=True)  # sorted, so the padding is row 0
+            unique, place = distinct(asked)  # sorted, so the padding is row 0
             vectors = self.items.vectors(unique)  # (M, D)
             split = place[1:].split([part.numel() for part in parts])
             places = [found.view_as(part) for found, part in zip(split, parts, strict=True)]

@@ -30,6 +30,7 @@ from rec_lightning.contracts import (
 )
 from rec_lightning.exchange import gathered, mine
 from rec_lightning.ranking.topk import TopK
+from rec_lightning.tasks.distinct import distinct
 from rec_lightning.tasks.processes import whole
 from rec_lightning.tasks.sequence import SequenceTask
 from rec_lightning.tasks.shares import Lookup, SplitSoftmax, summed
@@ -119,7 +120,7 @@ class SplitTask(SequenceTask):
         """The mean loss over the positions of all processes."""
         batch = self.backbone.pose(batch)
         aim, share = batch.target[batch.target > 0], self.share()
-        items, place = torch.unique(batch.history, return_inverse=True)
+        items, place = distinct(batch.history)
         vectors = Lookup.apply(share, items, self.first)  # type: ignore[no-untyped-call]
         queries = self.head.queries(self._asked_states(batch, place, vectors))
         rows = max(16, _NUMBERS // len(share))
@@ -129,7 +130,7 @@ class SplitTask(SequenceTask):
 
     def states(self, batch: Batch, vectors: Tensor) -> Tensor:
         """The state after each history: (B, D); ``vectors`` are a share."""
-        items, place = torch.unique(batch.history, return_inverse=True)
+        items, place = distinct(batch.history)
         found = Lookup.apply(vectors, items, self.first)  # type: ignore[no-untyped-call]
         return self._after(batch, nn.functional.embedding(place, found))
 

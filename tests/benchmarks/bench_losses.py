@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -58,6 +59,24 @@ def speed(positions: int, items: int, repeats: int) -> dict[str, Any]:
             if turn:  # the first one compiles
                 best[name] = min(took, best.get(name, took))
     return {name: round(positions / took) for name, took in best.items()}
+
+
+def pairs(positions: int, count: int, width: int, items: int, repeats: int) -> dict[str, float]:
+    """CPU-seconds of scores and gradients of negatives of each position: here, and with a vector of each pair."""
+    from rec_lightning.losses.pair_scores import pair_scores
+
+    def plain(queries: Tensor, keys: Tensor, drawn: Tensor) -> Tensor:
+        return (F.embedding(drawn, keys) @ queries.unsqueeze(2)).squeeze(2)
+
+    torch.manual_seed(0)
+    queries, keys = (torch.randn(n, width, requires_grad=True) for n in (positions, items))
+    drawn = torch.randint(items, (positions, count))
+    took: dict[str, list[float]] = {"here": [], "plain": []}
+    for _ in range(repeats):
+        for name, way in (("here", pair_scores), ("plain", plain)):
+            queries.grad = keys.grad = None
+            took[name].append(seconds(lambda way=way: way(queries, keys, drawn).sum().backward()))  # type: ignore[misc]
+    return {name: round(median(several), 4) for name, several in took.items()}
 
 
 def resident(field: str) -> float:
@@ -136,6 +155,10 @@ def main() -> None:
     for items, repeats in ((1_682, 15), (12_101, 4)):
         found = results["targets_a_cpu_second"][str(items)] = speed(2_048, items, repeats)
         print("targets a CPU-second,", items, "items:", found, flush=True)
+    results["negatives_of_each_position"] = {}
+    for sizes in ((900, 1, 64, 12_101), (900, 256, 64, 12_101), (900, 256, 256, 12_101), (6_000, 256, 128, 3_416)):
+        spent = results["negatives_of_each_position"]["{} x {}, width {}, {} items".format(*sizes)] = pairs(*sizes, 5)
+        print("{:,} positions x {} negatives, width {}, {:,} items:".format(*sizes), spent, flush=True)
     results["catalogue"] = {}
     for name in [*LOSSES, "topk"]:
         results["catalogue"][name] = {}

@@ -18,7 +18,6 @@ from rec_lightning.losses.bpr import BPR
 from rec_lightning.losses.full_softmax import FullSoftmax
 from rec_lightning.losses.gbce import GBCE
 from rec_lightning.losses.sampled_softmax import SampledSoftmax
-from rec_lightning.losses.scores import negative_scores
 
 N = 30
 CATALOG = Catalog(pl.DataFrame({"item": range(N)}), np.array([0, *(1 + i % 7 for i in range(N))]))
@@ -91,16 +90,6 @@ def test_gbce_without_calibration_is_bce() -> None:
     assert one(queries, keys, target, negatives).item() * 5 == pytest.approx(
         two(queries, keys, target, negatives).item(), abs=1e-6
     )
-
-
-def test_scores_are_the_same_by_every_way() -> None:
-    queries, _, target = case()
-    keys = torch.randn(200, 8)
-    items = torch.randint(1, 200, (6, 3))
-    few = negative_scores(queries, keys, target, Negatives(items, torch.ones(6, 3)))[0]  # 200 > 32 * 3
-    many = negative_scores(queries, keys[:90], target, Negatives(items % 89 + 1, torch.ones(6, 3)))[0]
-    assert torch.allclose(few, (queries @ keys.T).gather(1, items), atol=1e-5)
-    assert torch.allclose(many, (keys[items % 89 + 1] * queries.unsqueeze(1)).sum(2), atol=1e-5)
 
 
 @pytest.mark.parametrize("loss", [SampledSoftmax, BCE, BPR, GBCE])
