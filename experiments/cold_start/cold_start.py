@@ -18,7 +18,8 @@ from omegaconf import OmegaConf
 
 from rec_lightning.contracts import ITEM
 from rec_lightning.studies.crossed import crossed_difference, crossed_mean, crossed_test
-from rec_lightning.studies.intervals import bootstrap_mean, per_user
+from rec_lightning.studies.intervals import bootstrap_mean
+from rec_lightning.studies.ranked import Ranks
 from rec_lightning.studies.reading import load_study
 from rec_lightning.studies.significance import holm
 
@@ -31,13 +32,15 @@ def main(folder: Path) -> None:
     """Reads every run's rankings, compares, writes."""
     study = load_study(HERE / "study.yaml")
     reference = study.reference
+    assert reference is not None
     runs = {row.name: [folder / row.slug / f"seed-{seed}" for seed in row.seeds] for row in study.rows}
     complete = {name: [run for run in each if (run / "rankings.parquet").is_file()] for name, each in runs.items()}
     runs = {name: each for name, each in complete.items() if each}
     tables = {name: [_ranks(run) for run in places] for name, places in runs.items()}
     masks = _sides(runs[reference][0], tables[reference][0])
     values = {
-        name: np.stack([per_user(METRIC, table["rank"].to_numpy()) for table in each]) for name, each in tables.items()
+        name: np.stack([Ranks.of(table["user"], table["rank"]).by_user(METRIC) for table in each])
+        for name, each in tables.items()
     }
     found = {side: _compared(values, mask, reference) for side, mask in masks.items()}
     counts = {side: int(mask.sum()) for side, mask in masks.items()}

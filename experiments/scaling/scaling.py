@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -93,16 +94,20 @@ def model(name: str, method: str, device: str = "meta") -> nn.Module:
 def forward(made: nn.Module, name: str, rows: int) -> torch.Tensor:
     """The states of so many rows."""
     architecture, sizes, length, _ = MODELS[name]
+    states: torch.Tensor
     if architecture == "sasrec":
-        return made(rows, length)
+        states = made(rows, length)
+        return states
     if architecture == "bert":
         device = next(made.parameters()).device
-        return made(input_ids=torch.ones(rows, length, dtype=torch.long, device=device)).last_hidden_state
+        states = made(input_ids=torch.ones(rows, length, dtype=torch.long, device=device)).last_hidden_state
+        return states
     device = next(made.parameters()).device
     given = torch.zeros(rows, length, sizes["hidden_size"], device=device, requires_grad=True)
     # a causal mask of its own, since one is not made from tensors without numbers
     mask = torch.full((length, length), -torch.inf, device=device).triu(1).expand(rows, 1, length, length)
-    return made(inputs_embeds=given, attention_mask=mask).last_hidden_state
+    states = made(inputs_embeds=given, attention_mask=mask).last_hidden_state
+    return states
 
 
 def counted(name: str, method: str) -> dict[str, Any]:
@@ -170,7 +175,7 @@ def catalogues() -> list[dict[str, Any]]:
     rows = []
     for power in range(4, 9):
         for loss, world in (("full", 1), ("chunked", 1), ("sampled", 1), ("split", 8)):
-            need = catalogue(10**power, loss=loss, world=world, **CATALOGUE)
+            need = catalogue(10**power, CATALOGUE["width"], CATALOGUE["positions"], loss, world, CATALOGUE["drawn"])
             fits = [gpu for gpu, facts in GPUS.items() if need.fit(facts)]
             rows.append({
                 "items": 10**power, "loss": loss, "devices": world, "table": need.weights, "logits": need.activations,
@@ -208,8 +213,8 @@ def work(place: str) -> int:
     torch.manual_seed(0)
     learner = Learner()
     both = DistributedDataParallel(learner)
-    kinds = {
-        "alone": lambda: rank == 0 and learner.step(SMALL["rows"]),
+    kinds: dict[str, Callable[[], None]] = {
+        "alone": lambda: None if rank else learner.step(SMALL["rows"]),
         "strong": lambda: learner.step(SMALL["rows"] // 2, both),
         "weak": lambda: learner.step(SMALL["rows"], both),
     }
@@ -263,7 +268,8 @@ class Learner(nn.Module):
         (wrapped or self)(rows).backward()
         with torch.no_grad():
             for parameter in self.parameters():
-                parameter -= 0.01 * parameter.grad
+                if parameter.grad is not None:
+                    parameter.sub_(parameter.grad, alpha=0.01)
 
 
 def measured(place: Path) -> dict[str, Any]:
