@@ -27,6 +27,7 @@ check: .venv/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy experiments
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python -m rec_lightning.studies.readme_tables --check

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,10 @@ class SideBySide:
                     f"runs of one configuration must have different seeds, and {self.folders[found[name][-2]]} and "
                     f"{self.folders[number]} have seed {seeds[-1]}. Leave one out."
                 )
-        return found
+        if self.config.names:
+            return found
+        shared = [_shared([names[number] for number in members]) or first for first, members in found.items()]
+        return dict(zip(shared, found.values(), strict=True)) if len(set(shared)) == len(shared) else found
 
     def _study(self, primary: str, reference: str) -> Study:
         rows = []
@@ -202,3 +206,9 @@ def _short(folders: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [str(folder) for folder in folders]
+
+
+def _shared(names: Sequence[str]) -> str:
+    """The leading folders that all of these names have: ``lora`` of ``lora/seed-1`` and ``lora/seed-2``."""
+    parts = [name.split("/") for name in names]
+    return "/".join(level[0] for level in takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False)))

@@ -84,6 +84,14 @@ def test_runs_that_differ_in_the_seed_are_one_row(tmp_path: Path, compare: Calla
     assert [(row["name"], row["seeds"]) for row in rows] == [("old", [42]), ("new", [1, 2, 3])]
 
 
+def test_seeds_of_one_row_are_named_by_the_folder_that_they_share(tmp_path: Path, compare: Callable[..., str]) -> None:
+    kinds = (("old", 1.2, 99), ("new", 1.8, 8))
+    runs = [write(tmp_path / f"{name}/seed-{n}", power, n, width) for name, power, width in kinds for n in (1, 2)]
+    compare(*runs, options=("primary=hr@5", "reference=old"))
+    rows = json.loads((tmp_path / "out/results.json").read_text())["rows"]
+    assert [(row["name"], row["seeds"]) for row in rows] == [("old", [1, 2]), ("new", [1, 2])]
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
