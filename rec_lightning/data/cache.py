@@ -8,14 +8,15 @@ Relations: ``prepared`` writes and reads what lies in a folder.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -88,8 +89,15 @@ def rankings_dir() -> Path:
 
 
 @contextmanager
-def filling(place: Path) -> Iterator[Path]:
+def filling(place: Path, whole: Callable[[Path], bool]) -> Iterator[Path]:
     """An empty folder to fill; it gets its place when the block ends well, and vanishes when it does not.
+
+    Where a whole folder has come there meanwhile, from a process that was faster with the same, that one stays: it may
+    be open already. A spoilt one is replaced.
+
+    Args:
+        place: of the folder.
+        whole: whether a folder in that place can be used.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full; says what to do.
@@ -101,7 +109,7 @@ def filling(place: Path) -> Iterator[Path]:
             folder = Path(scratch) / "folder"
             folder.mkdir()
             yield folder
-            _put(folder, place)
+            _put(folder, place, whole)
     except OSError as error:
         raise OSError(
             f"prepared data must be written under {place.parent}, and that failed ({error.strerror or error}). Free "
@@ -109,15 +117,29 @@ def filling(place: Path) -> Iterator[Path]:
         ) from error
 
 
-def _put(folder: Path, place: Path) -> None:
+def _put(folder: Path, place: Path, whole: Callable[[Path], bool]) -> None:
+    with _alone(place.parent):
+        try:
+            folder.rename(place)
+        except OSError:
+            if not place.is_dir():
+                raise
+            if whole(place):
+                return
+            place.rename(folder.with_name("old"))
+            folder.rename(place)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While no other process puts a folder there."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        folder.rename(place)
-    except OSError:
-        if not place.is_dir():
-            raise
-        # there already: a spoilt one, or another process was faster with the same
-        place.rename(folder.with_name("old"))
-        folder.rename(place)
+        with suppress(OSError):  # no locks on this file system: only a spoilt folder can then be missed for a moment
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def scratch_prefix() -> str:

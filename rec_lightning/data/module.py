@@ -35,7 +35,7 @@ from rec_lightning.data.features.add import add_features, named_columns
 from rec_lightning.data.joint import Joint
 from rec_lightning.data.labelled import Labelled
 from rec_lightning.data.preparation.apply import apply_steps
-from rec_lightning.data.prepared import Prepared, open_prepared
+from rec_lightning.data.prepared import Prepared, is_whole, open_prepared
 from rec_lightning.data.room import make_room, room
 from rec_lightning.data.suppression import Suppression, origin_of
 from rec_lightning.data.tables import fingerprint, sort_events, to_sequences
@@ -130,7 +130,7 @@ class RecData:
         found = open_prepared(place_of(key))
         if found is None:
             made = self._make(key, suppression)
-            with filling(place_of(key)) as folder:
+            with filling(place_of(key), is_whole) as folder:
                 made.save(folder)
             found = open_prepared(place_of(key))
             make_room()

@@ -90,14 +90,26 @@ def open_prepared(folder: Path) -> Prepared | None:
     return found
 
 
-def _opened(folder: Path) -> Prepared | None:
+def is_whole(folder: Path) -> bool:
+    """Whether ``Prepared.save`` wrote the folder and every file has the length that it had then."""
+    return _told(folder) is not None
+
+
+def _told(folder: Path) -> dict[str, Any] | None:
+    """The facts and the files' sizes; None where a file is missing or cut off."""
     try:
-        told = json.loads((folder / "facts.json").read_text())
-        sizes = told.pop("sizes")
-        if any((folder / name).stat().st_size != size for name, size in sizes.items()):
-            return None
+        told: dict[str, Any] = json.loads((folder / "facts.json").read_text())
+        sizes = told["sizes"].items()
+        return told if all((folder / name).stat().st_size == size for name, size in sizes) else None
     except (OSError, json.JSONDecodeError):
         return None
+
+
+def _opened(folder: Path) -> Prepared | None:
+    told = _told(folder)
+    if told is None:
+        return None
+    sizes = told.pop("sizes")
     # mapped: pages are read when a batch needs them, and shared by all processes
     items, offsets, role, popularity = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS)
     users, catalog = (pl.read_parquet(folder / f"{name}.parquet") for name in _FRAMES[:2])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,7 +103,7 @@ def test_a_spoilt_cache_is_made_anew(name: str, spoil: Any, cache: Path) -> None
 
 def test_a_failing_preparation_leaves_nothing(cache: Path) -> None:
     def interrupted() -> None:
-        with filling(place_of("k" * 64)) as folder:
+        with filling(place_of("k" * 64), Path.is_dir) as folder:
             (folder / "half").write_text("")
             raise KeyboardInterrupt
 
@@ -113,9 +114,10 @@ def test_a_failing_preparation_leaves_nothing(cache: Path) -> None:
 
 def test_a_killed_preparation_leaves_nothing_half(cache: Path) -> None:
     code = """
+from pathlib import Path
 from time import sleep
 from rec_lightning.data.cache import filling, place_of
-with filling(place_of("k" * 64)) as folder:
+with filling(place_of("k" * 64), Path.is_dir) as folder:
     (folder / "half").write_text("")
     print("inside", flush=True)
     sleep(60)
@@ -123,13 +125,13 @@ with filling(place_of("k" * 64)) as folder:
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stdout.readline() == "inside\n"
-    with filling(place_of("a" * 64)) as folder:  # what a living process prepares is left alone
+    with filling(place_of("a" * 64), Path.is_dir) as folder:  # what a living process prepares is left alone
         (folder / "x").write_text("")
     assert sum(name.startswith(".preparing-") for name in folders(cache)) == 1
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert not place_of("k" * 64).exists()
-    with filling(place_of("b" * 64)) as folder:
+    with filling(place_of("b" * 64), Path.is_dir) as folder:
         (folder / "x").write_text("")
     assert folders(cache) == ["a" * 24, "b" * 24]  # the next preparation swept
 
@@ -163,13 +165,64 @@ def test_a_cache_that_cannot_be_written(cache: Path) -> None:
     data(cache=False).prepare()
 
 
-def test_two_processes_at_once_agree(cache: Path) -> None:
+def test_two_processes_at_once_keep_what_was_there_first(cache: Path) -> None:
     place = place_of("k" * 64)
-    with filling(place) as one, filling(place) as two:
+    with filling(place, Path.is_dir) as one:
         (one / "x").write_text("one")
-        (two / "x").write_text("two")
-    assert (place / "x").read_text() in ("one", "two")
+        with filling(place, Path.is_dir) as two:
+            (two / "x").write_text("two")
+    assert (place / "x").read_text() == "two"
     assert folders(cache) == ["k" * 24]
+
+
+RACING = """
+import sys
+from pathlib import Path
+from rec_lightning.data import module
+from rec_lightning.data.sources.synthetic import Synthetic
+from rec_lightning.data.split import LeaveOneOut
+
+def waiting(place, whole):
+    print("made", flush=True)
+    sys.stdin.readline()
+    return filling(place, whole)
+
+filling, module.filling = module.filling, waiting
+data = module.RecData(Synthetic(users=40), LeaveOneOut(), 10)
+data.prepare()
+print(data.sequences.items.sum(), flush=True)
+sys.stdin.readline()
+print(data.tables.interactions.height)  # read from the folder only now
+"""
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_processes_that_prepare_the_same_at_once_use_one_folder(cache: Path, spoilt: bool) -> None:
+    before = RecData(Synthetic(users=40), LeaveOneOut(), 10)
+    before.prepare()
+    place = place_of(before.facts.key)
+    if spoilt:
+        (place / "items.npy").write_bytes(b"")
+    else:
+        shutil.rmtree(place)
+    racers = [
+        subprocess.Popen([sys.executable, "-c", RACING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "made\n"
+    sums, places = set(), set()
+    for racer in racers:
+        assert racer.stdin is not None
+        assert racer.stdout is not None
+        print(file=racer.stdin, flush=True)
+        sums.add(racer.stdout.readline())
+        places.add(place.stat().st_ino)
+    ends = [racer.communicate("\n", timeout=60)[0] for racer in racers]
+    assert [racer.returncode for racer in racers] == [0, 0]
+    assert len(sums) == len(places) == len(set(ends)) == 1  # the second keeps the first's, which is open
+    assert folders(cache) == [place.name]
 
 
 @dataclass(frozen=True)
