@@ -245,14 +245,11 @@ class TextItems(nn.Module):
         if self.augmentation is not None and self.training:
             tokens, asked, border = *self._changed(self.augmentation, items), 0  # kept states are of other texts
         out = self.projection.weight.new_zeros(len(items), self.projection.in_features)
-        places, parts = [], []
         for rows, ids, mask in tokens.chunks(asked):
             with self.hidden.resumed(self.encoder, self.tokens, border, items[rows]) if border else nullcontext():
                 states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-            places.append(rows)
-            parts.append(self._pool(states, mask).to(out.dtype))
-        # put at once: one by one, every chunk would copy the whole table
-        return out.index_put((torch.cat(places),), torch.cat(parts)) if parts else out
+            out.index_put_((rows,), self._pool(states, mask).to(out.dtype))  # in place: a copy has all rows
+        return out
 
     def _changed(self, augmentation: TextAugmentation, items: Tensor) -> tuple[Tokens, Tensor]:
         # tokens of changed texts, and where those of each item are among them; the padding has none

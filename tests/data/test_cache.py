@@ -177,7 +177,6 @@ def test_two_processes_at_once_keep_what_was_there_first(cache: Path) -> None:
 
 RACING = """
 import sys
-from pathlib import Path
 from rec_lightning.data import module
 from rec_lightning.data.sources.synthetic import Synthetic
 from rec_lightning.data.split import LeaveOneOut
