@@ -2,7 +2,7 @@
 
 Only what a yaml file can hold is judged: numbers, words, true and false, null, lists and mappings of them, and
 ``Literal``. An ``int`` is a ``float`` but a ``bool`` is no ``int``; a string is no list. Every other annotation
-(a class, a callable, a path) fits everything, except that ``Tensor | float`` takes no word.
+(a class, a callable, a path) fits everything but null, except that ``Tensor | float`` takes no word.
 
 Relations: ``check`` finds the annotations.
 """
@@ -47,7 +47,7 @@ def matches(value: Any, hint: Any) -> bool:
     if origin in _DICTS:
         inner = args[1] if len(args) == 2 else Any
         return isinstance(value, dict) and all(matches(v, inner) for v in value.values())
-    return True
+    return value is not None or hint in (Any, object)
 
 
 def describe(hint: Any) -> str:

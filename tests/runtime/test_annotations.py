@@ -39,6 +39,9 @@ class Speaks(Protocol):
         ({"_target_": "x.Y"}, int),
         ([{"_target_": "x.Y"}], list[Tensor]),
         ("anything", Any),
+        (None, Any),
+        (None, object),
+        (None, Speaks | None),
         ("anything", Tensor),
         ("anything", Callable[[int], int]),
         ("a/b", Path),
@@ -69,6 +72,9 @@ def test_fits(value: object, hint: object) -> None:
         ([1], tuple[int, str], "a list of int, str"),
         ({"a": "b"}, dict[str, int], "a mapping to int"),
         ("x", float | Tensor, "float or Tensor"),
+        (None, float | Tensor, "float or Tensor"),
+        (None, Speaks, "Speaks"),
+        ([None], list[Tensor], "a list of Tensor"),
     ],
 )
 def test_does_not_fit(value: object, hint: object, words: str) -> None:
