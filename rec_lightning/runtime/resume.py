@@ -41,6 +41,7 @@ class ResumePoint(Checkpoint):
         self.wall_before, self.cpu_before, self.sessions = 0.0, 0.0, 1
         self.first_step: float | None = None
         self.examples, self.training_seconds, self.steps = 0, 0.0, 0
+        self.began = False  # a step, in this process
         self._saved = time.monotonic()
         self._batch_start = 0.0
         self._restored: dict[str, Any] | None = None
@@ -59,6 +60,7 @@ class ResumePoint(Checkpoint):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Notes the time."""
+        self.began = True
         self._batch_start = time.monotonic()
 
     def on_train_batch_end(

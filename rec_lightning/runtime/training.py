@@ -28,6 +28,7 @@ from rec_lightning.runtime.manifest import check_data, describe, now, peak_memor
 from rec_lightning.runtime.meeting import check_seen, leave
 from rec_lightning.runtime.predictions import gather_predictions, write_predictions, write_several
 from rec_lightning.runtime.progress import RunProgress
+from rec_lightning.runtime.refusal import Refusal
 from rec_lightning.runtime.results import gather, write_rankings
 from rec_lightning.runtime.resume import ResumePoint
 from rec_lightning.runtime.rundir import RunDir
@@ -132,7 +133,11 @@ class Training:
         return {str(k): v for k, v in plain.items()}
 
     def fit(self) -> None:
-        """Trains, from the last resume point where there is one; a scorer in which nothing trains is left as it is."""
+        """Trains, from the last resume point where there is one; a scorer in which nothing trains is left as it is.
+
+        Raises:
+            Refusal: what trains does not fit the run, such as a schedule that is longer; no step was taken.
+        """
         if getattr(self.task, "per_candidate", False) and not count_parameters(self.task)["trainable"]:
             return
         last = self.last if self.last.exists() else None
@@ -141,7 +146,12 @@ class Training:
             if saved["callbacks"]["ResumePoint"]["ended"]:
                 self.point.load_state_dict(saved["callbacks"]["ResumePoint"])
                 return
-        self.trainer.fit(self.task, datamodule=Loaders(self.data), ckpt_path=last, weights_only=False)
+        try:
+            self.trainer.fit(self.task, datamodule=Loaders(self.data), ckpt_path=last, weights_only=False)
+        except ValueError as error:
+            if self.point.began:  # a fault of the program
+                raise
+            raise Refusal(str(error)) from error
         if self.trainer.interrupted:
             raise KeyboardInterrupt
 

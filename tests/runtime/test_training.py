@@ -28,6 +28,26 @@ class Clocked(MeanPooling):
         return super().states(batch, item_vectors)
 
 
+class Faulty(MeanPooling):
+    """Fails in a step."""
+
+    def states(self, batch: Batch, item_vectors: Tensor) -> Tensor:
+        raise ValueError("a fault")
+
+
+def test_what_does_not_fit_the_length_of_the_run_is_refused_and_a_fault_is_raised(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["data=synthetic", *(option for option in FAST if not option.startswith("tuning"))]
+    long = ["tuning=adalora", "tuning.target=backbone", "tuning.layers=null", f"run_dir={tmp_path / 'long'}"]
+    assert main(["train", *options, *long]) == 2
+    rule = "error: tuning=adalora needs at least two steps between warmup and settle, got 1 in a run of 1 steps."
+    assert capsys.readouterr().err.splitlines()[-1].startswith(rule)
+    fault = ["backbone=mean_pooling", f"backbone._target_={__name__}.Faulty", f"run_dir={tmp_path / 'fault'}"]
+    with pytest.raises(ValueError, match=r"^a fault$"):
+        main(["train", *options, "tuning=full", *fault])
+
+
 def test_a_backbone_that_needs_times_gets_them(cache: Path, tmp_path: Path) -> None:
     Clocked.seen.clear()
     options = [
