@@ -136,7 +136,7 @@ class Training:
         """Trains, from the last resume point where there is one; a scorer in which nothing trains is left as it is.
 
         Raises:
-            Refusal: what trains does not fit the run, such as a schedule that is longer; no step was taken.
+            Refusal: a part does not fit the run, such as cuts for which it is too short; no step was taken.
         """
         if getattr(self.task, "per_candidate", False) and not count_parameters(self.task)["trainable"]:
             return
