@@ -94,7 +94,7 @@ def check_choice(override: Override, choices: list[str], root: str, parts: Colle
         lists: whether the group takes several choices at once.
     """
     group, value, key = override.key_or_group, override.value(), key_of(override)
-    without = f"{group}=[]" if lists else f"~{group}"
+    without = f"{group}=[]" if lists else f"{group}=none" if "none" in choices else f"~{group} where nothing needs it"
     if value is None and not (override.is_delete() and not lists):
         raise ValueError(f"{group} must be one of {listed(choices)}, got null. Leave it out with {without}.")
     for choice in map(str, value if isinstance(value, list) else [] if value is None else [value]):

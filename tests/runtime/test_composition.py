@@ -117,7 +117,7 @@ MESSAGES = {
     "data=_shared": "unknown choice data=_shared. Choices: small.",
     "data/split=tme": "unknown choice data/split=tme; nearest: time. Choices: last, time.",
     "logger=[csv,wanb]": "unknown choice logger=wanb; nearest: wandb. Choices: csv, wandb.",
-    "tuning=null": "tuning must be one of full, lora, got null. Leave it out with ~tuning.",
+    "tuning=null": "tuning must be one of full, lora, got null. Leave it out with ~tuning where nothing needs it.",
     "~logger": "logger must be one of csv, wandb, got null. Leave it out with logger=[].",
     "+tuning=full": "tuning is a part of train already, got '+tuning=full'. Write tuning=full.",
     "++tuning=full": "tuning is a part of train already, got '++tuning=full'. Write tuning=full.",
@@ -132,6 +132,12 @@ MESSAGES = {
 def test_message(conf: Path, line: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(MESSAGES[line])}"):
         compose("train", line.split(), conf)
+
+
+def test_a_group_with_a_choice_of_nothing_is_left_out_by_it(conf: Path) -> None:
+    (conf / "tuning" / "none.yaml").write_text("_target_: torch.nn.Identity\n")
+    with pytest.raises(ValueError, match=r"got null\. Leave it out with tuning=none\.$"):
+        compose("train", ["tuning=null"], conf)
 
 
 @pytest.mark.parametrize("override", ["tuning=lora", "+tuning=lora"])
