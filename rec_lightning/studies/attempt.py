@@ -55,11 +55,21 @@ class Attempt:
         return bool(new)
 
     def beat(self) -> None:
-        """A sign of life, where the storage keeps them."""
-        keeps = getattr(self.memory._storage, "record_heartbeat", None)
-        if keeps is not None and time.monotonic() - self._beat > HEARTBEAT / 2:
+        """A sign of life now and then."""
+        if time.monotonic() - self._beat > HEARTBEAT / 2:
             self._beat = time.monotonic()
-            keeps(self.live._trial_id)
+            sign_of_life(self.live)
+
+
+def sign_of_life(trial: optuna.Trial) -> None:
+    """Says to other launchers that somebody runs this try, where the storage keeps it.
+
+    Args:
+        trial: that runs.
+    """
+    keeps = getattr(trial.study._storage, "record_heartbeat", None)
+    if keeps is not None:
+        keeps(trial._trial_id)
 
 
 def trial_row(row: RowSpec, number: int, params: Mapping[str, Value]) -> RowSpec:

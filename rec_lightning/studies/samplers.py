@@ -84,15 +84,20 @@ def sampler(sweep: Sweep, number: int) -> optuna.samplers.BaseSampler:
     return samplers.RandomSampler(seed=seed)  # the points of a grid are enqueued
 
 
-def distribution(one: Range) -> optuna.distributions.BaseDistribution:
-    """A range as Optuna writes it."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+def suggest(trial: optuna.Trial, key: str, one: Range) -> None:
+    """Gives a try a value of a range, where it has none.
 
+    Args:
+        trial: that runs.
+        key: that the value is for.
+        one: its range.
+    """
     if one.choices:
-        return CategoricalDistribution(one.choices)
-    if one.whole:
-        return IntDistribution(int(one.low), int(one.high), log=one.log, step=int(one.step or 1))
-    return FloatDistribution(one.low, one.high, log=one.log, step=one.step)
+        trial.suggest_categorical(key, one.choices)
+    elif one.whole:
+        trial.suggest_int(key, int(one.low), int(one.high), log=one.log, step=int(one.step or 1))
+    else:
+        trial.suggest_float(key, one.low, one.high, log=one.log, step=one.step)
 
 
 def _pruner(sweep: Sweep) -> optuna.pruners.BasePruner:

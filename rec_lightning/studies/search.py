@@ -3,7 +3,8 @@
 The launcher asks, starts a process, reads what its validation said after each epoch, ends it early where the pruner
 says so, and tells the result; the run knows nothing of it. Several launchers share one search by its storage: a try
 lies in the folder of its number with a lock on its log, so a try whose launcher was killed is taken up by the next,
-in the middle of the epoch. One that failed is tried again by the next start. The same values are not run twice.
+in the middle of the epoch, or with half of its values, which then gets the others. One that failed is tried again by
+the next start. The same values are not run twice.
 
 Nothing of a try is read but ``val/`` metrics, its cost and its state: a try never goes to the test set. The best one
 does, once, when ``conduct`` runs the row with what is chosen here.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,13 +26,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rec_lightning.studies.aims import direction
-from rec_lightning.studies.attempt import Attempt, cost_of, trial_row
+from rec_lightning.studies.attempt import Attempt, cost_of, sign_of_life, trial_row
 from rec_lightning.studies.inner import validation
 from rec_lightning.studies.job import Job, Outcome
 from rec_lightning.studies.launch import is_free
 from rec_lightning.studies.plan import run_folder
 from rec_lightning.studies.ranges import Value
-from rec_lightning.studies.samplers import distribution, open_search, sampler
+from rec_lightning.studies.samplers import HEARTBEAT, open_search, sampler, suggest
 from rec_lightning.studies.store import store_id
 from rec_lightning.studies.study import RowSpec
 
@@ -55,8 +57,7 @@ class Search:
         assert row.sweep is not None
         self.row, self.metric, self.sweep = row, metric, row.sweep
         self._folder, self._make_job, self._place = folder, make_job, store_id(folder)
-        self._began, self._mine = datetime.now(), dict[int, Attempt]()
-        self._space = {key: distribution(one) for key, one in self.sweep.ranges.items()}
+        self._began, self._mine, self._half = datetime.now(), dict[int, Attempt](), dict[int, float]()
 
     @cached_property
     def memory(self) -> Any:
@@ -76,7 +77,7 @@ class Search:
     def done(self) -> bool:
         """Whether all tries have been asked for and have ended, those of other launchers too."""
         trials = self.trials
-        running = any(not trial.state.is_finished() for trial in trials)
+        running = any(trial.state.name == "RUNNING" for trial in trials)
         return not running and not self._mine and self._left(trials) <= 0
 
     @property
@@ -88,6 +89,10 @@ class Search:
     def offer(self, free: int) -> list[Job]:
         """Tries that a killed launcher left, then new ones."""
         with locked(self._folder / f"{self.row.slug}.lock"):
+            for trial in self.trials:
+                if self._is_half_asked(trial):
+                    self.memory.sampler = sampler(self.sweep, trial.number)
+                    self._settle(self._try(trial).live)
             tries = [self._try(trial) for trial in self.trials if self._is_left(trial)]
             found = [one for one in tries if is_free(one.job.log)]
             while len(found) < free and self._left(self.trials) > 0:
@@ -135,7 +140,8 @@ class Search:
         return [value] if self.sweep.cost is None else [value, cost_of(place, self.sweep.cost)]
 
     def _left(self, trials: Sequence[FrozenTrial]) -> int:
-        return self.sweep.budget - sum(not self._failed_before(trial) for trial in trials)
+        counted = [trial for trial in trials if trial.state.name != "WAITING"]  # which is to be asked for yet
+        return self.sweep.budget - sum(not self._failed_before(trial) for trial in counted)
 
     def _failed_before(self, trial: FrozenTrial) -> bool:
         ended = trial.datetime_complete
@@ -147,23 +153,40 @@ class Search:
             trial.state.name == "RUNNING" and trial.number not in mine and trial.user_attrs.get("place") == self._place
         )
 
+    def _is_half_asked(self, trial: FrozenTrial) -> bool:
+        """Whether who asked for it was killed before it had all its values: its place is the last that it gets."""
+        if trial.state.name != "RUNNING" or "place" in trial.user_attrs:
+            return False
+        # in a storage of this folder nobody asks without its lock; elsewhere it may be in the asking
+        seen = self._half.setdefault(trial.number, time.monotonic())
+        return not self.sweep.storage or time.monotonic() - seen > 3 * HEARTBEAT
+
     def _try(self, trial: FrozenTrial | Trial) -> Attempt:
         row = trial_row(self.row, trial.number, trial.params)
         job = self._make_job(row)
         return Attempt(self.memory, trial, job, run_folder(self._folder, row, row.seeds[0]))
 
     def _ask(self) -> Attempt | None:
-        """A new try; None where the same values have a result already, which counts for it too."""
+        """A new try; None where it has its result already."""
         trials = self.trials
-        self.memory.sampler = sampler(self.sweep, len(trials))
-        if (point := self._given(trials)) is not None:
+        waits = any(trial.state.name == "WAITING" for trial in trials)  # who put its values there was killed
+        if not waits and (point := self._given(trials)) is not None:
             self.memory.enqueue_trial(point)
+        self.memory.sampler = sampler(self.sweep, len(trials))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Heartbeat of storage")  # which is given by hand here
-            trial = self.memory.ask(fixed_distributions=self._space)
-        trial.set_user_attr("place", self._place)
-        twin = next((t for t in trials if t.params == trial.params and t.state.name in ("COMPLETE", "PRUNED")), None)
+            trial = self.memory.ask()
+        return self._settle(trial)
+
+    def _settle(self, trial: Trial) -> Attempt | None:
+        """Gives a try the values that it lacks; None where they have a result already, which counts for it too."""
+        sign_of_life(trial)
+        for key, one in self.sweep.ranges.items():
+            suggest(trial, key, one)
+        ended = [one for one in self.trials if one.state.name in ("COMPLETE", "PRUNED")]
+        twin = next((one for one in ended if one.params == trial.params), None)
         if twin is None:
+            trial.set_user_attr("place", self._place)
             return self._try(trial)
         trial.set_user_attr("same_as", twin.number)
         complete = twin.state.name == "COMPLETE"

@@ -325,6 +325,59 @@ def test_tries_of_a_killed_launcher_are_taken_up_in_their_folders(tmp_path: Path
     assert all(bench.notes[f"start {name}"] == 2 + (name == chosen) for name in broken)
 
 
+class Died(BaseException):
+    """The launcher's process is gone."""
+
+
+@pytest.mark.parametrize(("sampler", "moment"), [
+    ("tpe", "set_trial_param 3"), ("tpe", "set_trial_param 4"), ("tpe", "set_trial_user_attr 2"),
+    ("grid", "create_new_trial 2"), ("grid", "set_trial_state_values 3"), ("grid", "set_trial_param 3"),
+    ("random", "create_new_trial 6"), ("random", "set_trial_user_attr 6"),
+])  # fmt: skip
+@pytest.mark.parametrize("after", [False, True])
+def test_a_launcher_that_dies_while_it_asks_leaves_nothing_unended(
+    sampler: str, moment: str, after: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import optuna
+
+    sweep = {"trials": 6, "sampler": sampler}
+    options = {"sweep": sweep, "seeds": [1], "parallel": 1, "search": {"optimizer.lr": [1e-4, 1e-3, 1e-2]} | WIDTHS}
+    trials = []
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+        bench = make_bench(tmp_path / name)
+        if name == "broken":
+            with monkeypatch.context() as patch:
+                die(patch, optuna.storages.JournalStorage, moment, after)
+                with pytest.raises(Died):
+                    bench.run(**options)
+        trials.append(row_of(bench.run(**options)).trials)
+        assert [trial.state for trial in trials[-1]] == ["complete"] * 6
+        assert all(len(trial.overrides) == 2 for trial in trials[-1])
+    # what TPE draws depends on what it drew before for the same try
+    assert trials[0] == trials[1] or (moment.startswith("set_trial_param") and sampler == "tpe")
+
+
+WIDTHS = {"width": [8, 16]}
+
+
+def die(patch: pytest.MonkeyPatch, owner: type, moment: str, after: bool) -> None:
+    """At a method's call of this number, before or after it has written."""
+    name, _, number = moment.partition(" ")
+    true, calls = getattr(owner, name), [0]
+
+    def dying(*args: Any, **options: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == int(number) and not after:
+            raise Died
+        found = true(*args, **options)
+        if calls[0] == int(number):
+            raise Died
+        return found
+
+    patch.setattr(owner, name, dying)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="as above")
 @pytest.mark.parametrize("kind", ["file", "postgresql"])
 def test_two_launchers_share_a_search(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
