@@ -126,7 +126,7 @@ def test_two_processes_share_every_target_and_row() -> None:
         port = probe.getsockname()[1]
     context = multiprocessing.get_context("spawn")
     found = context.Queue()
-    children = [context.Process(target=_share, args=(rank, port, found)) for rank in range(2)]
+    children = [context.Process(target=_share, args=(rank, port, found), daemon=True) for rank in range(2)]
     for child in children:
         child.start()
     parts = [found.get(timeout=120) for _ in children]

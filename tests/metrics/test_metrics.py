@@ -178,7 +178,7 @@ def test_two_processes_give_the_value_of_one_to_the_last_bit(tmp_path: Path) -> 
     built(), whole()
     context = multiprocessing.get_context("fork")
     results = context.Queue()
-    processes = [context.Process(target=_process, args=(rank, str(tmp_path), results)) for rank in (0, 1)]
+    processes = [context.Process(target=_process, args=(rank, str(tmp_path), results), daemon=True) for rank in (0, 1)]
     for process in processes:
         process.start()
     found = [results.get(timeout=60) for _ in processes]

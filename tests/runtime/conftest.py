@@ -51,7 +51,9 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Run:
         process = _CONTEXT.Process(target=_train, args=(list(overrides), kill, variables))
         process.start()
         process.join(300)
-        assert process.exitcode is not None, "the training hangs"
+        if process.exitcode is None:
+            process.kill()
+            pytest.fail("the training hangs")
         return process.exitcode
 
     return run

@@ -85,7 +85,11 @@ def run(world: int, folder: Path) -> list[dict[str, Any]]:
     started = [context.Process(target=train, args=(rank, world, port, str(folder))) for rank in range(world)]
     for process in started:
         process.start()
-    for process in started:
-        process.join(500)
-        assert process.exitcode == 0, f"a process of {world} ended with {process.exitcode}"
+    try:
+        for process in started:
+            process.join(500)
+            assert process.exitcode == 0, f"a process of {world} ended with {process.exitcode}"
+    finally:
+        for process in started:  # those that wait for one that failed
+            process.kill()
     return [json.loads((folder / f"{world}-{rank}.json").read_text()) for rank in range(world)]

@@ -315,7 +315,8 @@ def _measured(rank: int, world: int, folder: str, results: Any) -> None:
 def test_two_processes_score_each_example_once_with_the_metrics_of_one(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    processes = [context.Process(target=_measured, args=(rank, 2, str(tmp_path), results)) for rank in (0, 1)]
+    given = [(rank, 2, str(tmp_path), results) for rank in (0, 1)]
+    processes = [context.Process(target=_measured, args=one, daemon=True) for one in given]
     for process in processes:
         process.start()
     both = [results.get(timeout=300) for _ in processes]
