@@ -166,13 +166,15 @@ def check(study: Study, overrides: Sequence[str], known: Known, here: Path | Non
         if row.sweep:
             require_optuna(row.sweep)
     seen, tracked, found = dict[str, str](), set[str](), dict[str, Mapping[str, Any]]()
+    there = set[str]()
     searched = {row.name: row.sweep for row in study.rows}
     for row in chain.from_iterable(tries(r) if r.tune else corners(r) if r.sweep else [r] for r in study.rows):
         try:
             config = _expected(study, row, overrides, known, found)
             found[row.name] = config
             check_init(config.get("init"), here)
-            check_data(config.get("data"), here)
+            if here is not None:
+                check_data(config.get("data"), there)
             for metric in study.metrics if row.shown else ():
                 check_of(metric, config)
             if study.also and row.shown:
@@ -209,21 +211,26 @@ def check_init(init: str | None, here: Path | None) -> None:
         init_files(init)
 
 
-def check_data(data: Mapping[str, Any] | None, here: Path | None) -> None:
-    """Refuses a path of the data at which there is nothing; a pattern is left to what reads it.
+def check_data(data: Mapping[str, Any] | None, there: set[str]) -> None:
+    """Refuses data whose files are not all there; they are opened and not read as tables, and nothing is downloaded.
 
     Args:
         data: the group, or None for a row without.
-        here: folder of the study; None where runs start on other machines.
+        there: sources that were looked at before; this one is added.
 
     Raises:
-        ValueError: nothing is there.
+        ValueError: as the source says.
     """
-    path = ((data or {}).get("source") or {}).get("path")
-    if here is None or not isinstance(path, str) or any(sign in path for sign in "*?["):
+    source = (data or {}).get("source")
+    if source is None or repr(source) in there:
         return
-    if not Path(path).expanduser().exists():
-        raise ValueError(f"data.source.path must be there, and {path} is not. Set data.source.path.")
+    from hydra.utils import instantiate
+
+    from rec_lightning.runtime.refusal import refusing
+
+    with refusing():
+        instantiate(dict(source)).identity()
+    there.add(repr(source))
 
 
 def check_also(also: Sequence[str], config: Mapping[str, Any], data: Mapping[str, Any]) -> None:

@@ -65,13 +65,25 @@ def test_a_path_that_is_not_given_stops_before_the_first_row(tmp_path: Path) -> 
 def test_data_that_are_not_there_stop_before_the_first_row(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(STUDY)
-    rule = r"row 'Popularity': data\.source\.path must be there, and x\.csv is not\. Set data\.source\.path\."
-    with pytest.raises(Refusal, match=rule):
-        run([str(path), "data.source.path=x.csv", f"run_dir={tmp_path / 'run'}"])
-    assert not (tmp_path / "run").exists()
-    # what a pattern matches is found out by what reads it, and another machine may have the file
-    check(load_study(path), ["data.source.path='x*.csv'"], known_keys(), tmp_path / "run")
-    check(load_study(path), ["data.source.path=x.csv"], known_keys())
+    (tmp_path / "x.txt").write_text("1 2 3\n")
+    for option, given in (("path", []), ("items", [f"data.source.path={tmp_path / 'x.txt'}"])):
+        rule = rf"^row 'Popularity': data\.source\.{option} must be .*, and no\.txt does not exist\. "
+        with pytest.raises(Refusal, match=rf"{rule}Set data\.source\.{option}\.$"):
+            run([str(path), *given, f"data.source.{option}=no.txt", f"run_dir={tmp_path / 'run'}"])
+        assert not (tmp_path / "run").exists()
+    # another machine may have the file
+    check(load_study(path), ["data.source.path=no.txt"], known_keys())
+
+
+def test_a_pattern_that_matches_nothing_stops_before_the_first_row(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY.replace("data=sequences", "data=table"))
+    with pytest.raises(
+        Refusal, match=r"row 'Popularity': a file or a pattern that matches files is needed, and .*x\*\.csv"
+    ):
+        run([str(path), f"data.source.path='{tmp_path}/x*.csv'", f"run_dir={tmp_path / 'run'}"])
+    (tmp_path / "x1.csv").write_text("user,item\n1,2\n")
+    check(load_study(path), [f"data.source.path='{tmp_path}/x*.csv'"], known_keys(), tmp_path / "run")
 
 
 def test_a_start_that_is_not_there_stops_before_the_first_row(tmp_path: Path) -> None:

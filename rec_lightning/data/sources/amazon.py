@@ -25,7 +25,7 @@ import polars as pl
 
 from rec_lightning.contracts import ITEM, RATING, TIMESTAMP, USER, Tables
 from rec_lightning.data.sources.broken import Broken
-from rec_lightning.data.sources.identity import content_of
+from rec_lightning.data.sources.identity import content_of, told_file
 from rec_lightning.data.tables import fingerprint
 
 _TYPES = {USER: pl.String, ITEM: pl.String, TIMESTAMP: pl.Int64, RATING: pl.Float64}
@@ -93,12 +93,18 @@ class AmazonReviews:
 
     def identity(self) -> str:
         """Options and the content of the files."""
-        files = [_found(path) for path in (self.path, self.metadata) if path is not None]
+        files = [self._reviews(), *([] if self.metadata is None else [self._metadata(self.metadata)])]
         return f"{self.release} {self.max_broken} {len(files)} {content_of(files)}"
 
     def origin(self) -> str:
         """The content of the reviews, however they are read."""
-        return content_of([_found(self.path)])
+        return content_of([self._reviews()])
+
+    def _reviews(self) -> Path:
+        return told_file("path", self.path, "a file of Amazon reviews, an object a line")
+
+    def _metadata(self, path: str) -> Path:
+        return told_file("metadata", path, "a file of Amazon metadata, an object a line")
 
     def fetch(self) -> Tables:
         """The canonical tables.
@@ -107,10 +113,10 @@ class AmazonReviews:
             FileNotFoundError: a file is not there.
             ValueError: too many lines are broken.
         """
-        events = self._events(_found(self.path))
+        events = self._events(self._reviews())
         items = pl.DataFrame(schema={ITEM: pl.String})
         if self.metadata is not None:
-            items = self._items(_found(self.metadata))
+            items = self._items(self._metadata(self.metadata))
         users = pl.DataFrame(schema={USER: pl.String})
         return Tables(
             interactions=events,
@@ -166,14 +172,6 @@ class AmazonReviews:
         broken.check()
         frame = pl.DataFrame(rows, schema={ITEM: pl.String, **_FIELDS}, orient="row", strict=False)
         return frame.unique(ITEM, keep="first", maintain_order=True)
-
-
-def _found(path: str) -> Path:
-    place = Path(path).expanduser()
-    if not place.is_file():
-        told = "is a folder" if place.is_dir() else "does not exist"
-        raise FileNotFoundError(f"a file of Amazon reviews or metadata is needed, and {place} {told}. Set its path.")
-    return place
 
 
 def _content(file: Path) -> bytes:

@@ -18,7 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from rec_lightning.contracts import ITEM, USER, Tables
-from rec_lightning.data.sources.identity import content_of
+from rec_lightning.data.sources.identity import content_of, told_file
 from rec_lightning.data.tables import fingerprint
 
 NUMBERS = ("age", "wage_per_hour", "capital_gains", "capital_losses", "dividends", "persons_worked_for", "weeks_worked")
@@ -90,10 +90,4 @@ class CensusIncome:
         )
 
     def _file(self) -> Path:
-        place = Path(self.path).expanduser()
-        if not place.is_file():
-            raise FileNotFoundError(
-                f"data.source.path must be census-income.test.gz or census-income.data.gz, and {place} is not there. "
-                "Set data.source.path."
-            )
-        return place
+        return told_file("path", self.path, "census-income.test.gz or census-income.data.gz")

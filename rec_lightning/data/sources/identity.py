@@ -1,4 +1,5 @@
-"""The identity of files: sha256 of their content, remembered by path, size and time of change.
+"""The files that a source is told, and their identity: sha256 of their content, remembered by path, size and time of
+change.
 
 Reading a large file only to know that it is the same as yesterday would cost more than using what was prepared from
 it; a file whose size and time of change (in nanoseconds) are as remembered is not read again.
@@ -12,6 +13,24 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rec_lightning.downloads import cache_dir
+
+
+def told_file(option: str, path: str, kind: str) -> Path:
+    """The file of an option.
+
+    Args:
+        option: of ``data.source``, such as ``items``.
+        path: what it was given.
+        kind: of the file, in words.
+
+    Raises:
+        FileNotFoundError: there is none; names the option.
+    """
+    place = Path(path).expanduser()
+    if not place.is_file():
+        told = "is a folder" if place.is_dir() else "does not exist"
+        raise FileNotFoundError(f"data.source.{option} must be {kind}, and {place} {told}. Set data.source.{option}.")
+    return place
 
 
 def content_of(files: Iterable[Path]) -> str:

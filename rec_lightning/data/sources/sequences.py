@@ -19,7 +19,7 @@ import polars as pl
 
 from rec_lightning.contracts import ITEM, ORDER, PART, USER, Tables
 from rec_lightning.data.sources.cells import as_ids, as_plain, ids_as
-from rec_lightning.data.sources.identity import content_of
+from rec_lightning.data.sources.identity import content_of, told_file
 from rec_lightning.data.tables import fingerprint
 
 _PARTS = ("train", "validation", "test")
@@ -71,12 +71,20 @@ class SequenceFiles:
 
     def identity(self) -> str:
         """Options and the content of all files."""
-        places = [_found(path) for path in (*self.files.values(), self.items) if path is not None]
+        places = [*self._parts().values(), *([] if self.items is None else [self._table(self.items)])]
         return f"{list(self.files)} {self.fields} {self.lists} {self.name} {content_of(places)}"
 
     def origin(self) -> str:
         """The content of the sequences, however they are read."""
-        return content_of([_found(path) for path in self.files.values()])
+        return content_of(self._parts().values())
+
+    def _parts(self) -> dict[str, Path]:
+        kind = "a file of lines `user item item ...`"
+        options = {part: "path" if part == "train" else part for part in self.files}
+        return {part: told_file(options[part], path, kind) for part, path in self.files.items()}
+
+    def _table(self, path: str) -> Path:
+        return told_file("items", path, "a table of items with a header, separated by tabs")
 
     def fetch(self) -> Tables:
         """The canonical tables; ``part`` tells the file where there are several.
@@ -85,7 +93,7 @@ class SequenceFiles:
             FileNotFoundError: a file is not there.
             ValueError: a line or the item table cannot be read.
         """
-        parts = {part: _read_lines(_found(path)) for part, path in self.files.items()}
+        parts = {part: _read_lines(file) for part, file in self._parts().items()}
         if len(parts) > 1:
             parts = {part: frame.with_columns(pl.lit(part).alias(PART)) for part, frame in parts.items()}
         events = pl.concat(parts.values())
@@ -107,7 +115,7 @@ class SequenceFiles:
     def _read_items(self, ids: pl.DataType) -> pl.DataFrame:
         if self.items is None:
             return pl.DataFrame(schema={ITEM: ids})
-        file = _found(self.items)
+        file = self._table(self.items)
         try:
             frame = pl.read_csv(file, separator="\t", quote_char=None, infer_schema=False)
         except pl.exceptions.PolarsError as error:
@@ -124,14 +132,6 @@ class SequenceFiles:
         frame = frame.select(self.item_columns).with_columns(texts)
         plain = [as_plain(frame[field]) for field in self.fields]
         return frame.with_columns(plain).with_columns(ids_as(frame[ITEM], ids)).drop_nulls(ITEM)
-
-
-def _found(path: str) -> Path:
-    place = Path(path).expanduser()
-    if not place.is_file():
-        told = "is a folder" if place.is_dir() else "does not exist"
-        raise FileNotFoundError(f"a file of lines `user item item ...` is needed, and {place} {told}. Set its path.")
-    return place
 
 
 def _read_lines(file: Path) -> pl.DataFrame:

@@ -83,7 +83,7 @@ def test_broken_lines_are_counted_and_shown(tmp_path: Path) -> None:
             "data.source.release must be one of 2014, 2018, 2023, got 2020. Set data.source.release.",
         ),
         ({"max_broken": -1}, "data.source.max_broken must be in 0..1, 1 excluded, got -1."),
-        ({"metadata": "no.json"}, "a file of Amazon reviews or metadata is needed, and no.json does not exist."),
+        ({"metadata": "no.json"}, "a line, and no.json does not exist. Set data.source.metadata."),
         ({"release": 2023}, "r.json line 1: no user_id or parent_asin"),
     ],
 )

@@ -48,7 +48,7 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("1, 2, 3\n")
     with pytest.raises(ValueError, match=r"Census-Income has 42 values a line, and line 1 of .*x\.csv has not"):
         CensusIncome(str(tmp_path / "x.csv")).fetch()
-    with pytest.raises(FileNotFoundError, match=r"data.source.path must be census-income.test.gz or .* is not there"):
+    with pytest.raises(FileNotFoundError, match=r"data.source.path must be census-income.test.gz or .* does not exist"):
         CensusIncome(str(tmp_path / "none.gz")).identity()
 
 

@@ -72,7 +72,7 @@ def test_no_time_no_split_by_time(tmp_path: Path) -> None:
             {"fields": ["title"]},
             "data.source.fields ['title'] must come from an item table. Set data.source.items",
         ),
-        ("1 2\n", {"items": "no.tsv"}, "no.tsv does not exist. Set its path."),
+        ("1 2\n", {"items": "no.tsv"}, "separated by tabs, and no.tsv does not exist. Set data.source.items."),
         (
             "1 2\n",
             {"lists": {"cats": ","}},
@@ -112,5 +112,7 @@ def test_amazon_beauty_has_its_known_counts() -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"and .* is a folder\. Set its path\."):
+    with pytest.raises(
+        FileNotFoundError, match=r"^data\.source\.path must be .*, and .* is a folder\. Set data\.source\.path\.$"
+    ):
         SequenceFiles(str(tmp_path)).fetch()
