@@ -207,9 +207,12 @@ class Search:
     def _give_up_the_dead(self) -> None:
         """Counts tries in other folders as failed whose launcher gave no sign of life for long; a database knows."""
         import optuna
+        from optuna.exceptions import ExperimentalWarning
 
         if self.sweep.storage and not self._mine:
-            optuna.storages.fail_stale_trials(self.memory)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)  # as where the storage is opened
+                optuna.storages.fail_stale_trials(self.memory)
 
 
 @contextmanager

@@ -358,6 +358,23 @@ def test_a_launcher_that_dies_while_it_asks_leaves_nothing_unended(
     assert trials[0] == trials[1] or (moment.startswith("set_trial_param") and sampler == "tpe")
 
 
+def test_in_a_shared_storage_what_died_while_it_asked_is_taken_up_after_a_while(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import optuna
+
+    from rec_lightning.studies import search
+
+    options = {"sweep": {"trials": 3, "storage": f"sqlite:///{tmp_path / 'search.db'}"}, "seeds": [1], "parallel": 1}
+    with monkeypatch.context() as patch:
+        die(patch, optuna.storages._CachedStorage, "create_new_trial 2", after=True)
+        with pytest.raises(Died):
+            bench.run(**options)
+    monkeypatch.setattr(search, "HEARTBEAT", 0.2)
+    assert [trial.state for trial in row_of(bench.run(**options)).trials] == ["complete"] * 3
+    assert bench.count("end") == 3
+
+
 WIDTHS = {"width": [8, 16]}
 
 
