@@ -18,7 +18,7 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from rec_lightning.runtime.manifest import cpu_seconds, process_start
+from rec_lightning.runtime.manifest import cpu_seconds, peak_memory_mb, process_start
 from rec_lightning.tasks.processes import everyone, own
 
 
@@ -39,6 +39,7 @@ class ResumePoint(Checkpoint):
         self.file, self.every_seconds = file, every_seconds
         self.started = process_start() if started is None else started
         self.wall_before, self.cpu_before, self.sessions = 0.0, 0.0, 1
+        self.memory_before = 0.0
         self.first_step: float | None = None
         self.examples, self.training_seconds, self.steps = 0, 0.0, 0
         self.began = False  # a step, in this process
@@ -57,6 +58,11 @@ class ResumePoint(Checkpoint):
     def cpu(self) -> float:
         """Processor seconds over all sessions."""
         return self.cpu_before + cpu_seconds()
+
+    @property
+    def peak_memory_mb(self) -> float:
+        """Of the session that took most."""
+        return max(self.memory_before, peak_memory_mb())
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Notes the time."""
@@ -108,6 +114,7 @@ class ResumePoint(Checkpoint):
             "generators": everyone(generators()),
             "wall": self.wall,
             "cpu": self.cpu,
+            "peak_memory_mb": self.peak_memory_mb,
             "sessions": self.sessions,
             "first_step": self.first_step,
             "examples": self.examples,
@@ -118,6 +125,7 @@ class ResumePoint(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes the cost over now, the generators when training starts."""
         self.wall_before, self.cpu_before = state_dict["wall"], state_dict["cpu"]
+        self.memory_before = state_dict.get("peak_memory_mb", 0.0)  # an older file does not tell
         self.sessions, self.first_step = state_dict["sessions"] + 1, state_dict["first_step"]
         self.examples, self.training_seconds = state_dict["examples"], state_dict["training_seconds"]
         self.steps = state_dict["steps"]

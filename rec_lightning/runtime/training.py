@@ -24,7 +24,7 @@ from rec_lightning.runtime.budget import token_budget, told
 from rec_lightning.runtime.build import build_strategy, build_task, choices, count_parameters, rehearse
 from rec_lightning.runtime.history import History
 from rec_lightning.runtime.loaders import Loaders
-from rec_lightning.runtime.manifest import check_data, describe, now, peak_memory_mb
+from rec_lightning.runtime.manifest import check_data, describe, now
 from rec_lightning.runtime.meeting import check_seen, leave
 from rec_lightning.runtime.predictions import gather_predictions, write_predictions, write_several
 from rec_lightning.runtime.progress import RunProgress
@@ -224,7 +224,7 @@ class Training:
                 "first_step": point.first_step,
                 "training": point.training_seconds,
             },
-            "peak_memory_mb": peak_memory_mb(),
+            "peak_memory_mb": point.peak_memory_mb,
             "examples_per_second": pace,
             "steps": point.steps,
             "sessions": point.sessions,

@@ -11,6 +11,8 @@ import pytest
 import torch
 from polars.testing import assert_frame_equal
 
+from rec_lightning.runtime.resume import ResumePoint
+
 SMALL = (
     "data=synthetic data.source.users=60 data.source.items=40 data.source.tastes=4 data.source.events_per_user=16 "
     "data.batch_size=8 max_length=8 width=16 trainer.max_epochs=3 logger=[] checkpoint_seconds=0"
@@ -80,6 +82,19 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(
     assert train(*line) == 0
     assert_same_end(uninterrupted[model], tmp_path / "run")
     assert json.loads((tmp_path / "run/manifest.json").read_text())["sessions"] == 2
+
+
+def test_the_memory_is_of_the_session_that_took_most(tmp_path: Path) -> None:
+    first, second = (ResumePoint(tmp_path / "last.ckpt") for _ in range(2))
+    own = first.peak_memory_mb
+    assert own > 1
+    first.memory_before = 1e9
+    second.load_state_dict(first.state_dict())
+    assert second.peak_memory_mb == 1e9
+    first.memory_before = own / 2
+    second.load_state_dict(first.state_dict())
+    assert own <= second.peak_memory_mb < 1e9
+    assert second.sessions == 2
 
 
 def test_steps_after_the_last_resume_point_are_repeated(
