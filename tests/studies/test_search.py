@@ -341,7 +341,12 @@ def test_a_launcher_that_dies_while_it_asks_leaves_nothing_unended(
     import optuna
 
     sweep = {"trials": 6, "sampler": sampler}
-    options = {"sweep": sweep, "seeds": [1], "parallel": 1, "search": {"optimizer.lr": [1e-4, 1e-3, 1e-2]} | WIDTHS}
+    options = {
+        "sweep": sweep,
+        "seeds": [1],
+        "parallel": 1,
+        "search": {"optimizer.lr": [1e-4, 1e-3, 1e-2], "width": [8, 16]},
+    }
     trials = []
     for name in ("whole", "broken"):
         (tmp_path / name).mkdir()
@@ -373,9 +378,6 @@ def test_in_a_shared_storage_what_died_while_it_asked_is_taken_up_after_a_while(
     monkeypatch.setattr(search, "HEARTBEAT", 0.2)
     assert [trial.state for trial in row_of(bench.run(**options)).trials] == ["complete"] * 3
     assert bench.count("end") == 3
-
-
-WIDTHS = {"width": [8, 16]}
 
 
 def die(patch: pytest.MonkeyPatch, owner: type, moment: str, after: bool) -> None:
