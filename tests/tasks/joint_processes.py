@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import socket
 from pathlib import Path
 from typing import Any
+
+from tests import spawned
 
 METHODS = [
     "fixed",
@@ -24,10 +23,7 @@ STEPS = 3
 
 def train(rank: int, world: int, port: int, folder: str) -> None:
     """Trains with every method in turn and writes what was seen; as a process of its own."""
-    if world > 1:
-        given = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world, "GROUP_RANK": 0}
-        given |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "none"}
-        os.environ.update({key: str(value) for key, value in given.items()})
+    spawned.join(rank, world, port)
     import torch
 
     torch.set_num_threads(1)
@@ -78,18 +74,4 @@ def one(method: str, rank: int, world: int, folder: str) -> dict[str, Any]:
 
 def run(world: int, folder: Path) -> list[dict[str, Any]]:
     """What each of ``world`` processes saw."""
-    context = multiprocessing.get_context("spawn")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    started = [context.Process(target=train, args=(rank, world, port, str(folder))) for rank in range(world)]
-    for process in started:
-        process.start()
-    try:
-        for process in started:
-            process.join(500)
-            assert process.exitcode == 0, f"a process of {world} ended with {process.exitcode}"
-    finally:
-        for process in started:  # those that wait for one that failed
-            process.kill()
-    return [json.loads((folder / f"{world}-{rank}.json").read_text()) for rank in range(world)]
+    return spawned.run(train, world, folder)
