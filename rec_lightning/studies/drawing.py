@@ -11,21 +11,22 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from PIL import Image
 
-# near-black, grey and light grey; values that no palette uses, so that they can be found again in an svg
-INK, MUTED, PALE = "#1f2329", "#6b7281", "#c9cdd4"
+# near-black, grey, light grey and white; values that no palette uses, so that they can be found again in an svg
+INK, MUTED, PALE, PAPER = "#1f2329", "#6b7281", "#c9cdd4", "#fefefe"
 # three of Okabe and Ito's colours, which colour-blind people can tell apart
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 _PAGE_INKS = {
     INK: "currentColor",
     MUTED: "var(--muted)",
     PALE: "var(--line)",
+    PAPER: "var(--page)",
     BLUE: "var(--blue)",
     VERMILION: "var(--vermilion)",
 }
@@ -49,6 +50,15 @@ def bare(panel: Axes) -> None:
     panel.spines["bottom"].set_color(PALE)
     panel.patch.set_alpha(0)
     panel.tick_params(colors=MUTED, labelsize=8, length=3, color=PALE)
+
+
+def behind(pad: float) -> dict[str, Any]:
+    """A box of the page's colour behind a name, so that what it stands over does not run through its letters.
+
+    Args:
+        pad: around the name, in points.
+    """
+    return {"facecolor": PAPER, "edgecolor": "none", "pad": pad, "alpha": 0.8}
 
 
 def legend_dots(figure: Figure, entries: Sequence[tuple[str, str, str]], left: float) -> None:

@@ -11,9 +11,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rec_lightning.studies.aims import is_ranked
-from rec_lightning.studies.drawing import BLUE, GREEN, INK, MUTED, PALE, PURPLE, VERMILION, bare, figure_of, legend_dots
-from rec_lightning.studies.entries import LEVEL, Comparison, Line
+from rec_lightning.studies.drawing import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    PALE,
+    PURPLE,
+    VERMILION,
+    bare,
+    behind,
+    figure_of,
+    legend_dots,
+)
+from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.formats import metric_label, score
+from rec_lightning.studies.wording import interval_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,8 +74,7 @@ def _legend(figure: Figure, comparison: Comparison, left: float) -> None:
 
 def _panel(panel: Axes, comparison: Comparison, metric: str) -> None:
     bare(panel)
-    over = "users and seeds" if any(len(line.runs) > 1 for line in comparison.lines) else "users"
-    title = f"{metric_label(metric)}, {100 * LEVEL:.0f} % interval over {over}"
+    title = f"{metric_label(metric)}, {interval_label(comparison)}"
     panel.set_title(title, loc="left", fontsize=9.5, color=INK, pad=8)
     panel.set_xlim(*_reach(comparison, metric))
     panel.set_ylim(len(comparison.entries) - 0.5, -0.5)
@@ -93,7 +105,7 @@ def _dot(panel: Axes, y: int, line: Line, metric: str) -> None:
     panel.plot([interval.mean], [y], _MARKERS[line.spec.verb], color=colour, markersize=6.5)
     panel.annotate(
         score(interval), (interval.high, y), (6, 0), textcoords="offset points", va="center", fontsize=8.5, color=INK,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+        bbox=behind(0.8),
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Quality against cost: the primary metric over trainable parameters, time and memory, one dot a row.
 
-Time is that of the processor, which other work on the machine disturbs least.
+Each dot has its interval, since a place on the front can be chance. Time is that of the processor, which other work
+on the machine disturbs least.
 
 A row is on the front when no other is at least as good at no more cost, and better in one of the two; the front is
 joined by a line and its rows are named.
@@ -14,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rec_lightning.studies.aims import direction
-from rec_lightning.studies.drawing import BLUE, INK, MUTED, PALE, bare, figure_of
+from rec_lightning.studies.drawing import BLUE, INK, MUTED, PALE, bare, behind, figure_of
 from rec_lightning.studies.entries import Comparison, Line
 from rec_lightning.studies.formats import metric_label
-from rec_lightning.studies.wording import cpu, peak
+from rec_lightning.studies.wording import cpu, interval_label, peak
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,8 +58,8 @@ def pareto_figure(comparison: Comparison) -> Figure | None:
     lines = comparison.lines
     if len(lines) < 2:
         return None
-    figure, panels = figure_of(11.0, 3.6, 3)
-    figure.subplots_adjust(left=0.06, right=0.98, top=0.88, bottom=0.16, wspace=0.12)
+    figure, panels = figure_of(11.0, 5.0, 3)
+    figure.subplots_adjust(left=0.06, right=0.98, top=0.91, bottom=0.12, wspace=0.12)
     costs = (
         ("trainable parameters + 1", [1.0 + line.row.manifest.trainable for line in lines], "log"),
         ("processor seconds a run", [cpu(line) for line in lines], "log"),
@@ -68,7 +69,7 @@ def pareto_figure(comparison: Comparison) -> Figure | None:
         panel.set_xscale(scale)
         _panel(panel, lines, cost, comparison.study.primary)
         panel.set_xlabel(label, fontsize=8.5, color=MUTED)
-    title = f"{metric_label(comparison.study.primary)} against cost"
+    title = f"{metric_label(comparison.study.primary)} against cost, {interval_label(comparison)}"
     panels[0].set_title(title, loc="left", fontsize=9.5, color=INK, pad=8)
     for panel in panels[1:]:
         panel.set_yticklabels([])
@@ -81,7 +82,9 @@ def _panel(panel: Axes, lines: Sequence[Line], costs: Sequence[float], metric: s
     best = front(costs, [direction(metric) * score for score in scores])
     panel.plot([costs[n] for n in best], [scores[n] for n in best], color=PALE, linewidth=1.5, zorder=0)
     named = [n for n in range(len(lines)) if n in best or len(lines) <= _NAMED]
-    for n in range(len(lines)):
+    for n, line in enumerate(lines):
+        ends = (line.scores[metric].low, line.scores[metric].high)
+        panel.plot([costs[n]] * 2, ends, color=MUTED, alpha=0.35, linewidth=1.2, zorder=0)
         panel.plot([costs[n]], [scores[n]], "o", color=BLUE if n in best else MUTED, markersize=6)
     panel.margins(x=0.18, y=0.15)
     panel.autoscale_view()
@@ -90,12 +93,13 @@ def _panel(panel: Axes, lines: Sequence[Line], costs: Sequence[float], metric: s
         _ticks(panel)
     scale = panel.figure.dpi / 72.0
     points = [tuple(xy / scale) for xy in panel.transData.transform(list(zip(costs, scores, strict=True)))]
-    ends = (panel.bbox.x0 / scale, panel.bbox.x1 / scale)
-    for n, (right, up) in places(points, {n: lines[n].spec.name for n in named}, ends).items():
+    sides = (panel.bbox.x0 / scale, panel.bbox.x1 / scale)
+    for n, (right, up) in places(points, {n: lines[n].spec.name for n in named}, sides).items():
         away = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
         panel.annotate(
             lines[n].spec.name, (costs[n], scores[n]), (5 if right else -5, up), textcoords="offset points",
             ha="left" if right else "right", fontsize=_LETTERS, color=INK if n in best else MUTED,
+            bbox=behind(0.4),
             arrowprops=away if up != _UPS[0] else None,  # a line to its dot, where others stand between
         )  # fmt: skip
 

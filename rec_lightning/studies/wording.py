@@ -68,6 +68,12 @@ def _intervals(comparison: Comparison) -> list[str]:
     return told
 
 
+def interval_label(comparison: Comparison) -> str:
+    """Which interval a picture draws, in a few words."""
+    over = "users and seeds" if any(len(line.runs) > 1 for line in comparison.lines) else "users"
+    return f"{100 * LEVEL:.0f} % interval over {over}"
+
+
 def caution(comparison: Comparison) -> str:
     """What the intervals do not show."""
     several = [line for line in comparison.lines if len(line.runs) > 1]

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from rec_lightning.studies.comparison import compare, user_values
 from rec_lightning.studies.critical import average_ranks, critical_figure
 from rec_lightning.studies.drawing import inline_svg
 from rec_lightning.studies.entries import Comparison, Failure, Finished, Run
+from rec_lightning.studies.figure import comparison_figure
 from rec_lightning.studies.intervals import bootstrap_mean
 from rec_lightning.studies.latex import escape, latex_table
 from rec_lightning.studies.levels import level_means, levels_figure
@@ -187,6 +189,23 @@ def test_the_page_shows_every_picture(make: Make) -> None:
     for heading in ("By factor", "Quality against cost", "Critical differences"):
         assert f"<h2>{heading}</h2>" in text
     assert "Learning curves" not in text
+
+
+def test_every_dot_against_cost_has_its_interval(make: Make) -> None:
+    comparison = make([1, 2, 3])
+    figure = pareto_figure(comparison)
+    assert figure is not None
+    ends = {(one.low, one.high) for one in (line.scores["ndcg@10"] for line in comparison.lines)}
+    for panel in figure.axes:
+        lines = [line for line in panel.get_lines() if len(set(line.get_xdata())) == 1 < len(line.get_xdata())]
+        assert {tuple(line.get_ydata()) for line in lines} == ends
+
+
+@pytest.mark.parametrize("draw", [pareto_figure, comparison_figure])
+def test_what_lies_behind_names_has_the_colour_of_the_page(make: Make, draw: Callable[[Comparison], Any]) -> None:
+    svg = inline_svg(draw(make([1, 2, 3])), "label")
+    assert "var(--page)" in svg
+    assert not re.search(r"#f[ef]f[ef]f[ef]|white", svg)
 
 
 @pytest.mark.parametrize(
