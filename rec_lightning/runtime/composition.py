@@ -1,7 +1,8 @@
 """One resolved config of a root file and its overrides, by Hydra's compose API; every fault is told for people.
 
 Third parties add folders with ``hydra.searchpath=["file:///x"]`` or ``["pkg://y.conf"]``. No global state of
-Hydra is left behind, and the working folder does not matter.
+Hydra is left behind, and the working folder does not matter. A composition takes a fifth of a second, and the rows of
+a study share most of theirs, so that each is made once as long as no file of the folders changes.
 
 Relations: ``overrides`` judges what was written; ``check`` binds what was composed to the signatures; ``options``
 reads the same folder as text.
@@ -9,6 +10,9 @@ reads the same folder as text.
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,40 +54,64 @@ def compose(root: str, overrides: list[str], conf: Path | None = None) -> DictCo
     folder = (conf or conf_dir()).resolve()
     try:
         with hydra.initialize_config_dir(str(folder), version_base="1.3"):
-            config = _compose(root, parsed)
+            config = _compose(_Place.of(root, folder, parsed), parsed)
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise ValueError(f"{root} cannot be composed: {' '.join(str(error).split())}") from error
     return _resolve(config)
 
 
-def _compose(root: str, parsed: list[Override]) -> DictConfig:
-    search = [o for o in parsed if o.key_or_group == SEARCH]
-    for override in search:
-        check_search(override)
-    where = _lines(search)
-    plain = hydra.compose(root, where, return_hydra_config=True)
+@dataclass(frozen=True)
+class _Place:
+    """What is composed from; equal places give equal configs.
+
+    Args:
+        root: name of a root file.
+        folder: which has it.
+        search: overrides that name further folders.
+        files: path and time of change of every file there but in packages.
+    """
+
+    root: str
+    folder: Path
+    search: tuple[str, ...]
+    files: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def of(cls, root: str, folder: Path, parsed: list[Override]) -> _Place:
+        """Raises ValueError where a further folder is not there."""
+        search = [o for o in parsed if o.key_or_group == SEARCH]
+        for override in search:
+            check_search(override)
+        named = [str(place) for override in search for place in cast(list[Any], override.value())]
+        folders = [folder, *(Path(name.removeprefix("file://")) for name in named if name.startswith("file://"))]
+        files = sorted(file for place in folders for file in place.rglob("*.yaml"))
+        return cls(root, folder, _lines(search), tuple((str(file), file.stat().st_mtime_ns) for file in files))
+
+
+def _compose(place: _Place, parsed: list[Override]) -> DictConfig:
+    root, plain = place.root, _composed(place, ())
     single = _groups(plain)
     # Hydra does not count a group with a list of choices, but then its name is a key of the root
-    several = set(map(str, plain)) & _folders(root, where) - single - {"hydra"}
+    several = set(map(str, plain)) & _folders(place) - single - {"hydra"}
     groups, values = list[Override](), list[Override]()
     # a group inside a group (loss/negatives, head@task.objectives.like.head) exists where the choice above it has one
     for override in sorted((o for o in parsed if o.key_or_group != SEARCH), key=_inside):
-        choices = _choices(root, where, override.key_or_group)
+        choices = list(_choices(place, override.key_or_group))
         if choices and not isinstance(override.value(), dict):
             if _inside(override):
-                single = _groups(hydra.compose(root, where + _lines(groups), return_hydra_config=True))
+                single = _groups(_composed(place, _lines(groups)))
             check_choice(override, choices, root, single | several, override.key_or_group in several)
             groups.append(override)
         else:
             values.append(override)
-    # each composition takes a fifth of a second, so what is there already is not made again
-    config = hydra.compose(root, where + _lines(groups)) if groups else _without_hydra(plain)
+    config = _composed(place, _lines(groups))
     if values:
-        chosen = _container(config)
+        chosen = cast(dict[str, Any], OmegaConf.to_container(_without_hydra(config), resolve=False))
         known = [*keys_of(chosen), *(group for group in single if "/" in group)]
         for override in values:
             check_option(override, root, chosen, known)
-        config = hydra.compose(root, where + _lines(groups + values))
+        config = _composed(place, _lines(groups + values))
+    config = _without_hydra(config)
     parts = {group.split("/")[0] for group in single | several} | set(map(str, plain))
     for extra in sorted(set(map(str, config)) - parts):
         raise ValueError(
@@ -100,28 +128,35 @@ def _groups(config: DictConfig) -> set[str]:
     return {group for group in config.hydra.runtime.choices if not group.startswith("hydra/")}
 
 
-def _lines(overrides: list[Override]) -> list[str]:
-    return [str(o.input_line) for o in overrides]
+def _lines(overrides: list[Override]) -> tuple[str, ...]:
+    return tuple(str(o.input_line) for o in overrides)
 
 
-def _choices(root: str, where: list[str], group: str) -> list[str]:
+# what these three return is shared, so that nobody may change it
+
+
+@lru_cache(maxsize=128)
+def _composed(place: _Place, lines: tuple[str, ...]) -> DictConfig:
+    return hydra.compose(place.root, [*place.search, *lines], return_hydra_config=True)
+
+
+@lru_cache(maxsize=1024)
+def _choices(place: _Place, group: str) -> tuple[str, ...]:
     loader = GlobalHydra.instance().config_loader()
-    return list(filter(is_choice, loader.get_group_options(group, config_name=root, overrides=where)))
+    return tuple(filter(is_choice, loader.get_group_options(group, config_name=place.root, overrides=[*place.search])))
 
 
-def _folders(root: str, where: list[str]) -> set[str]:
+@lru_cache(maxsize=128)
+def _folders(place: _Place) -> frozenset[str]:
     loader = GlobalHydra.instance().config_loader()
-    return set(loader.get_group_options("", ObjectType.GROUP, config_name=root, overrides=where))
+    return frozenset(loader.get_group_options("", ObjectType.GROUP, config_name=place.root, overrides=[*place.search]))
 
 
 def _without_hydra(config: DictConfig) -> DictConfig:
-    with flag_override(config, ["struct", "readonly"], False):
-        config.pop("hydra")
-    return config
-
-
-def _container(config: DictConfig) -> dict[str, Any]:
-    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
+    own = deepcopy(config)
+    with flag_override(own, ["struct", "readonly"], False):
+        own.pop("hydra")
+    return own
 
 
 def _resolve(config: DictConfig) -> DictConfig:

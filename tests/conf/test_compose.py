@@ -22,7 +22,6 @@ ROOTS = sorted(file.stem for file in conf_dir().glob("*.yaml"))
 STUDIES = sorted((conf_dir().parent / "experiments").glob("*/study.yaml"))
 # groups that only a choice of another group has
 WITHIN = {"objective": "task=multitask +objective@task.objectives.more"}
-EXPERIMENTS = sorted((conf_dir().parent / "experiments").glob("*/config.yaml"))
 
 
 def choices() -> list[tuple[str, str]]:
@@ -87,12 +86,6 @@ def test_every_choice_composes_and_binds_and_a_misspelt_key_does_not(root: str, 
 def test_several_loggers_at_once() -> None:
     assert {"csv", "wandb"} <= set(compose("train", ["logger=[csv,wandb]"]).logger)
     assert "wandb" not in compose("train", ["logger=csv"]).logger
-
-
-@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.parent.name)
-def test_every_experiment_composes_and_binds(file: Path) -> None:
-    # an experiment's config.yaml is a root of its own whose defaults name one of conf/
-    check_signatures(compose(file.stem, [f'hydra.searchpath=["file://{conf_dir()}"]'], file.parent))
 
 
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.parent.name)

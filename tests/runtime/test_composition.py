@@ -167,6 +167,29 @@ def test_third_party_folder_and_package(conf: Path, tmp_path: Path, monkeypatch:
             compose("train", [f'hydra.searchpath=["{search}"]', "tuning=min"], conf)
 
 
+def test_what_is_composed_once_is_not_shared_and_files_that_change_are_read_again(conf: Path, tmp_path: Path) -> None:
+    def rank(*more: str) -> object:
+        return compose("train", [f'hydra.searchpath=["file://{tmp_path}"]', "tuning=mine", *more], conf).tuning
+
+    (tmp_path / "tuning").mkdir()
+    (tmp_path / "tuning" / "mine.yaml").write_text("# mine\nrank: 4\n")
+    first = compose("train", ["tuning=lora"], conf)
+    before = OmegaConf.to_container(first)
+    OmegaConf.update(first, "tuning.in_features", 1000)
+    assert OmegaConf.to_container(compose("train", ["tuning=lora"], conf)) == before
+    assert rank() == {"rank": 4}
+    assert rank("tuning.rank=5") == {"rank": 5}
+    (tmp_path / "tuning" / "mine.yaml").write_text("# mine\nrank: 6\nalpha: 2\n")
+    assert rank() == {"rank": 6, "alpha": 2}
+    assert rank("tuning.alpha=3") == {"rank": 6, "alpha": 3}
+    (tmp_path / "tuning" / "yours.yaml").write_text("# yours\n")
+    with pytest.raises(ValueError, match=r"Choices: full, lora, mine, yours\.$"):
+        compose("train", [f'hydra.searchpath=["file://{tmp_path}"]', "tuning=min"], conf)
+    (tmp_path / "tuning" / "mine.yaml").unlink()
+    with pytest.raises(ValueError, match=r"^unknown choice tuning=mine\. "):
+        rank()
+
+
 def test_composes_from_any_folder(tmp_path: Path) -> None:
     code = "from rec_lightning.runtime.composition import compose, conf_dir; compose('train', []); print(conf_dir())"
     root = Path(__file__).resolve().parents[2]
