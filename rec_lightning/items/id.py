@@ -39,6 +39,7 @@ class IdItems(nn.Module):
         with torch.no_grad():
             self.embedding.weight.masked_fill_(cold.unsqueeze(1), 0.0)
         unknown = int((catalog.popularity[1:] == 0).sum())
+        self.choice: str | None = None
         if unknown:
             self.choice = f"{unknown} of {catalog.size} items have no training event, so their vectors start at zero"
         # ``table`` hands out the weight itself, where ``padding_idx`` has no say

@@ -96,7 +96,8 @@ class TextItems(nn.Module):
             raise ValueError(f"items.dropout must be in [0, 1), got {dropout}. Set items.dropout.")
         self.queries = Queries(catalog.events, query)
         self.event_columns = self.queries.columns
-        texts = [*render(template, catalog.items), *self.queries.texts]
+        own = render(template, catalog.items)
+        texts = [*own, *self.queries.texts]
         tokenizer, encoder = load(model)
         self.base = identity(model, encoder, tokenizer)
         if quantize is not None:
@@ -118,6 +119,7 @@ class TextItems(nn.Module):
         self.width, self.pooling, self.fresh, self.size = width, pooling, fresh, catalog.size
         self.encoder: nn.Module = encoder
         self.tokens = Tokens(tokenizer, texts, max_tokens, chunk_tokens)
+        self.choice = self.tokens.told(own)
         self.hidden, self.texts = HiddenCache(), list[str]()
         self.augmentation: TextAugmentation | None = None
         self.norm = nn.LayerNorm(encoder.config.hidden_size)

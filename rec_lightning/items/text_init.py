@@ -52,6 +52,7 @@ class InitialisedItems(IdItems):
         found = vectors(catalog)
         if found.is_meta or not catalog.size:
             return
+        self.choice = getattr(vectors, "choice", None)  # no vector starts at zero
         start = reduce(found, width, reduction)
         if permute:
             order = torch.randperm(catalog.size, generator=torch.Generator().manual_seed(seed), device="cpu")

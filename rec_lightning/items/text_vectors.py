@@ -33,6 +33,7 @@ class TextVectors:
     ) -> None:
         self.model, self.template, self.pooling = model, template, pooling
         self.max_tokens, self.chunk_tokens = max_tokens, chunk_tokens
+        self.choice: str | None = None
 
     def __call__(self, catalog: Catalog) -> Tensor:
         """(N, H) float32; on the meta device nothing is encoded.
@@ -52,6 +53,7 @@ class TextVectors:
                 fresh=None,
                 chunk_tokens=self.chunk_tokens,
             )
+        self.choice = reader.choice
         if reader.projection.weight.is_meta:
             return torch.empty(catalog.size, reader.projection.in_features)
         reader.encoder.requires_grad_(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -43,6 +44,31 @@ class Tokens:
     def of(self, texts: list[str]) -> Tokens:
         """The same for other texts."""
         return Tokens(self.tokenizer, texts, self.max_tokens, self.chunk_tokens)
+
+    def told(self, texts: list[str]) -> str | None:
+        """What a model that reads these tokens cannot see; None where nothing is lost.
+
+        Args:
+            texts: the first of those that were given, one an item.
+        """
+        if not texts:
+            return None
+        ids = np.split(self.flat[: int(self.offsets[len(texts) + 1])].numpy(), self.offsets[2 : len(texts) + 1].numpy())
+        full = [
+            text for text, length in zip(texts, self.length[1:].tolist(), strict=False) if length == self.max_tokens
+        ]
+        longer = self.tokenizer(full, truncation=True, max_length=self.max_tokens + 1)["input_ids"] if full else []
+        cut = sum(len(found) > self.max_tokens for found in longer)
+        empty = sum(not text.strip() for text in texts)
+        many = Counter(found.tobytes() for found, text in zip(ids, texts, strict=True) if text.strip())
+        shared = sum(count for count in many.values() if count > 1)
+        losses = (
+            (cut, f"are cut at {self.max_tokens} tokens (max_tokens)"),
+            (empty, "are empty"),
+            (shared, "read the same as another's, which texts alone cannot tell apart"),
+        )
+        found = [f"{count:,} {what}" for count, what in losses if count]
+        return f"of {len(texts):,} items' texts {', '.join(found)}" if found else None
 
     @property
     def fingerprint(self) -> str:

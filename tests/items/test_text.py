@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -17,6 +18,7 @@ from rec_lightning.contracts import Catalog
 from rec_lightning.items import hidden
 from rec_lightning.items.layers import frozen_below, layers_of
 from rec_lightning.items.text import Pooling, TextItems
+from rec_lightning.items.text_vectors import TextVectors
 from rec_lightning.tuning.lora import Lora
 
 Model = Callable[..., str]
@@ -404,6 +406,28 @@ def test_chunks_hold_texts_of_about_one_length(cache: Path, catalog: Catalog, la
     in_order = sum(len(w) * max(w) for w in items.tokens.length[1:].split(10) for w in [w.tolist()])
     assert real / padded > 0.9
     assert real / in_order < 0.7  # what the same texts would cost as they come
+
+
+def test_what_the_model_cannot_read_is_told(cache: Path, language_model: Model) -> None:
+    # [CLS] and [SEP] take two of six tokens
+    words = {"whole": "tau rho", "brim": "tau rho phi psi", "cut": "tau rho phi psi chi", "same": "tau rho phi psi tau"}
+    titles = [words["whole"], words["brim"], words["cut"], words["same"], "chi", "", " \t", None, "chi"]
+    many = Catalog(pl.DataFrame({"item": range(9), "title": titles}), np.ones(10, np.int64))
+    model = language_model("bert")
+    assert made(many, model, max_tokens=6).choice == (
+        "of 9 items' texts 2 are cut at 6 tokens (max_tokens), 3 are empty, 5 read the same as another's, which texts "
+        "alone cannot tell apart"
+    )
+    # with room for all, only those that are equal are left
+    few = Catalog(many.items.head(5), np.ones(6, np.int64))
+    assert made(few, model, max_tokens=7).choice is None
+    assert made(few, model, max_tokens=6).choice == (
+        "of 5 items' texts 2 are cut at 6 tokens (max_tokens), 3 read the same as another's, which texts alone cannot "
+        "tell apart"
+    )
+    reader = TextVectors(model, max_tokens=6)
+    reader(few)
+    assert reader.choice == made(few, model, max_tokens=6).choice
 
 
 @pytest.mark.gpu

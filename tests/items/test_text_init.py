@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rec_lightning.contracts import Catalog
+from rec_lightning.items.id import IdItems
 from rec_lightning.items.text_init import InitialisedItems, Reduction, reduce
 from rec_lightning.items.text_vectors import TextVectors
 from rec_lightning.language_models import load
@@ -78,6 +79,14 @@ def test_directions_beyond_the_rank_start_at_random() -> None:
     assert torch.isfinite(items.table()).all()
     assert items.table()[1:, 3:].std().item() == pytest.approx(0.1, rel=0.2)
     assert not torch.equal(items.table()[:, :3], usual.table()[:, :3])
+
+
+def test_items_without_events_start_from_their_vectors_and_are_not_said_to_start_at_zero() -> None:
+    cold = Catalog(CATALOG.items, np.array([0, 0, 0, *[1] * (N - 2)]))
+    assert IdItems(cold, D).choice == "2 of 60 items have no training event, so their vectors start at zero"
+    items = InitialisedItems(cold, D, vectors)
+    assert items.choice is None
+    assert items.table()[1:3].abs().min() > 0
 
 
 def test_equal_vectors_are_refused() -> None:
