@@ -13,6 +13,8 @@ from string import Formatter
 
 import polars as pl
 
+_NO_TABLE = "Give the data an item table, such as data.source.items=FILE where data=table, or set items=id"
+
 
 def render(template: str, items: pl.DataFrame) -> list[str]:
     """One text a row; lists are joined by commas, a missing value is empty.
@@ -33,7 +35,9 @@ def render(template: str, items: pl.DataFrame) -> list[str]:
         raise ValueError(f"items.template {template!r} is malformed ({error}). Write fields as {{title}}.") from error
     if unknown or not fields:
         problem = f"names {unknown[0]!r}, which the item table does not have" if unknown else "names no column"
-        raise ValueError(f"items.template {template!r} {problem}. Columns: {', '.join(items.columns)}.")
+        others = [name for name in items.columns if name != "item"]
+        step = f"""Name some of them, as in 'items.template="{{{others[0]}}}"'""" if others else _NO_TABLE
+        raise ValueError(f"items.template {template!r} {problem}. Columns: {', '.join(items.columns)}. {step}.")
     columns = {
         f: (_joined(items[f]) if items[f].dtype == pl.List else items[f].cast(pl.String)).fill_null("")
         for f in dict.fromkeys(fields)

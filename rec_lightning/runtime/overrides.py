@@ -60,9 +60,19 @@ def parse_override(text: str, forms: str) -> Override:
     except HydraException as error:
         raise ValueError(
             f"an override must have the form {forms}, got {text!r}. "
-            "Quote a value with special characters: 'option=\"a, b\"'."
+            f"Quote a value with special characters: {_quoted(text)}."
         ) from error
     return override
+
+
+def _quoted(text: str) -> str:
+    # what was typed with quotes that both a shell and Hydra read, where that makes it valid
+    option, equals, value = text.partition("=")
+    try:
+        _parser().parse_override(f'{option}="{value}"')
+    except HydraException:
+        equals = ""
+    return f"""'{option}="{value}"'""" if equals and not set("'\"") & set(value) else """'option="a, b"'"""
 
 
 @cache

@@ -32,13 +32,16 @@ def test_texts(template: str, texts: list[str]) -> None:
     assert render(template, FRAME) == texts
 
 
+COLUMNS = """Columns: item, title, year, genres, n. Name some of them, as in 'items.template="{title}"'."""
+
+
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
-        ("{film}", "names 'film', which the item table does not have. Columns: item, title, year, genres, n."),
-        ("{}", "names '', which the item table does not have. Columns: item, title, year, genres, n."),
-        ("{title.x}", "names 'title.x', which the item table does not have. Columns: item, title, year, genres, n."),
-        ("a film", "names no column. Columns: item, title, year, genres, n."),
+        ("{film}", f"names 'film', which the item table does not have. {COLUMNS}"),
+        ("{}", f"names '', which the item table does not have. {COLUMNS}"),
+        ("{title.x}", f"names 'title.x', which the item table does not have. {COLUMNS}"),
+        ("a film", f"names no column. {COLUMNS}"),
         ("{title", "is malformed (expected '}' before end of string). Write fields as {title}."),
         ("{year:d}", "is malformed (Unknown format code 'd' for object of type 'str'). Write fields as {title}."),
         ("{title:{w}}", "is malformed ('w'). Write fields as {title}."),
@@ -48,3 +51,10 @@ def test_texts(template: str, texts: list[str]) -> None:
 def test_templates_that_do_not_fit(template: str, problem: str, rows: int) -> None:
     with pytest.raises(ValueError, match="^" + re.escape(f"items.template {template!r} {problem}") + "$"):
         render(template, FRAME.head(rows))
+
+
+def test_without_an_item_table_it_says_how_to_give_one() -> None:
+    with pytest.raises(
+        ValueError, match=r"Columns: item\. Give the data an item table, such as data\.source\.items=FILE"
+    ):
+        render("{title}", pl.DataFrame({"item": ["a"]}))

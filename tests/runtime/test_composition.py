@@ -140,6 +140,20 @@ def test_a_group_with_a_choice_of_nothing_is_left_out_by_it(conf: Path) -> None:
         compose("train", ["tuning=null"], conf)
 
 
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        ("a.b={title} x", """'a.b="{title} x"'"""),
+        ("a.b={'x'", """'option="a, b"'"""),
+        ("b c={x", """'option="a, b"'"""),
+        ("foo", """'option="a, b"'"""),
+    ],
+)
+def test_what_needs_quotes_is_shown_with_them(conf: Path, text: str, step: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"Quote a value with special characters: {step}.") + "$"):
+        compose("train", [text], conf)
+
+
 @pytest.mark.parametrize("override", ["tuning=lora", "+tuning=lora"])
 def test_a_group_that_the_root_does_not_read_is_refused(conf: Path, override: str) -> None:
     message = "tuning is no part of baseline, so it would have no effect. Parts: data, data/split."
