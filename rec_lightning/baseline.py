@@ -41,9 +41,11 @@ def follow(config: DictConfig) -> int:
 
         from rec_lightning.runtime.baselining import Baselining
         from rec_lightning.runtime.check import check_signatures
+        from rec_lightning.runtime.ranges import check_ranges
         from rec_lightning.runtime.rundir import RunDir
 
         check_signatures(config)
+        check_ranges(config)
         baselining = Baselining(config)
         run_dir = RunDir(config.run_dir, config)
     with run_dir:

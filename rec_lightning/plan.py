@@ -42,8 +42,10 @@ def run(overrides: list[str]) -> int:
 
         from rec_lightning.runtime.check import check_signatures
         from rec_lightning.runtime.planning import asked, plan
+        from rec_lightning.runtime.ranges import check_ranges
 
         check_signatures(config)
+        check_ranges(config)
         gpus, devices = asked(own.get("gpu", "all"), own.get("devices", "[1,2,4,8]"))
         found = plan(config, gpus, devices)
     if own.get("json", "false").lower() == "true":

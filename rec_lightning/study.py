@@ -301,18 +301,20 @@ def resolve(verb: str, overrides: Sequence[str]) -> Mapping[str, Any]:
     """The configuration with which a verb would run, as plain values; what ``evaluate`` measures must be there.
 
     Raises:
-        ValueError: as ``compose`` says.
+        ValueError: as ``compose`` and ``check_ranges`` say.
     """
     from omegaconf import OmegaConf
 
     from rec_lightning.runtime.baseline_options import resolve_baselines
     from rec_lightning.runtime.composition import compose
+    from rec_lightning.runtime.ranges import check_ranges
 
     if verb == "evaluate":
         from rec_lightning.runtime.asked import read_request
 
         return cast(Mapping[str, Any], OmegaConf.to_container(read_request(list(overrides)).config))
     config = compose(verb, list(overrides))
+    check_ranges(config)
     if verb == "train":
         resolve_baselines(config, overrides)
     return cast(Mapping[str, Any], OmegaConf.to_container(config))

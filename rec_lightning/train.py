@@ -53,10 +53,12 @@ def follow(config: DictConfig) -> int:
         from rec_lightning.runtime.check import check_signatures
         from rec_lightning.runtime.devices import processes_of, started
         from rec_lightning.runtime.meeting import meet
+        from rec_lightning.runtime.ranges import check_ranges
         from rec_lightning.runtime.rundir import RunDir
         from rec_lightning.runtime.training import Training
 
         check_signatures(config)
+        check_ranges(config)
         launch, processes = build_launch(config), processes_of(config)[0]
         training = Training(config)
         if launch is not None and launch.starts(processes) and not started():

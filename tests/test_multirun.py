@@ -39,6 +39,7 @@ def test_names_that_would_share_a_folder_are_told_apart() -> None:
         (["width=interval(1,8)"], "--multirun needs values one by one, got 'width=interval(1,8)'"),
         (["loss=glob(zz*)"], "loss=glob(zz*) matches no choice. Choices: auto"),
         (["width=8,16", "width=8"], "width must be given once, got 'width=8' and 'width=8'"),
+        (["optimizer.lr=1e-3,0"], "row 'optimizer.lr=0': optimizer.lr must be positive, got 0. Set optimizer.lr."),
         (["loss=bce,bpx"], "row 'loss=bpx': unknown choice loss=bpx; nearest: bpr"),
         (["seed=1,x"], "seed must be whole numbers, got 1,x. Write for example seed=1,2,3."),
         (["width"], "an override must have the form option=value, option=a,b"),

@@ -19,6 +19,9 @@ from rec_lightning.runtime.family import named
 _WHOLE = "Set strategy=ddp, or strategy=fsdp2 strategy.by_block=false"
 
 
+KINDS = ("cpu", "cuda", "mps")
+
+
 def accelerator_of(config: DictConfig) -> str:
     """``cpu``, ``cuda`` or ``mps``, as the trainer will choose."""
     asked = str(config.trainer.accelerator)
@@ -60,6 +63,11 @@ def check_devices(config: DictConfig, strategy: object) -> None:
         raise ValueError(f"the strategy is a part of its own, got trainer.strategy={config.trainer.strategy}. Set strategy=...")  # fmt: skip  # noqa: E501
     kind, (here, nodes) = accelerator_of(config), processes_of(config)
     name = type(strategy).__name__
+    if kind not in KINDS:
+        raise ValueError(
+            f"trainer.accelerator must be auto, gpu, {', '.join(KINDS[:-1])} or {KINDS[-1]}, got {kind!r}. Set "
+            "trainer.accelerator."
+        )
     if kind != "cuda" and getattr(strategy, "needs_cuda", False):
         raise ValueError(
             f"strategy={name} needs CUDA as it is set, and the accelerator is {kind}. Set strategy=fsdp2 without "
@@ -67,6 +75,11 @@ def check_devices(config: DictConfig, strategy: object) -> None:
         )
     there = torch.cuda.device_count() if kind == "cuda" else (os.cpu_count() or 1)
     what = "CUDA devices" if kind == "cuda" else "processor cores"
+    if kind == "cuda" and not there:
+        raise ValueError(
+            f"trainer.accelerator={config.trainer.accelerator} needs a CUDA device, and this machine has none. Set "
+            "trainer.accelerator=cpu, or auto, which takes what is there."
+        )
     if here < 1 or here > there:
         raise ValueError(
             f"trainer.devices must be 1..{there}, the {what} of this machine, got {config.trainer.devices}. "

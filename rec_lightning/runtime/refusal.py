@@ -8,6 +8,7 @@ Relations: ``cli`` prints a ``Refusal`` as ``error: ...`` and ends with code 2.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,7 +19,7 @@ class Refusal(ValueError):
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Turns a ValueError or an OSError of its block into a ``Refusal`` with the same text.
+    """Turns a ValueError, an OSError or Lightning's word for wrong options into a ``Refusal`` with the same text.
 
     Raises:
         Refusal: the block raised one of them, directly or inside a constructor called by Hydra.
@@ -34,7 +35,7 @@ def refusing() -> Iterator[None]:
         yield
     except Exception as error:
         cause = _cause(error)
-        if not isinstance(cause, ValueError | OSError):
+        if not isinstance(cause, ValueError | OSError) and not _is_misconfiguration(cause):
             raise
         raise Refusal(_text(cause)) from error
 
@@ -47,7 +48,12 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-def _text(error: ValueError | OSError) -> str:
+def _is_misconfiguration(error: BaseException) -> bool:
+    lightning = sys.modules.get("lightning.fabric.utilities.exceptions")  # not loaded, so none of its own
+    return lightning is not None and isinstance(error, lightning.MisconfigurationException)
+
+
+def _text(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
     return str(error)

@@ -23,8 +23,8 @@ from rec_lightning.studies.study import RowSpec, Study
 
 STEPS = 30
 FOLDER = "calibration"
-_SHORT = ("trainer.max_epochs=1", f"+trainer.limit_train_batches={STEPS}", "callbacks=none", "compare=[]", "logger=[]",
-          "test=false")  # fmt: skip
+_SHORT = ("trainer.max_epochs=1", "trainer.check_val_every_n_epoch=1", f"+trainer.limit_train_batches={STEPS}",
+          "callbacks=none", "compare=[]", "logger=[]", "test=false")  # fmt: skip
 
 
 def calibrations(study: Study, known: frozenset[str]) -> Study | None:

@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from rec_lightning.cli import main
 from rec_lightning.runtime.build import build_strategy
 from rec_lightning.runtime.composition import compose, conf_dir
-from rec_lightning.runtime.devices import check_whole, processes_of
+from rec_lightning.runtime.devices import check_devices, check_whole, processes_of
 from rec_lightning.runtime.meeting import check_seen, meet
 from rec_lightning.runtime.strategies.fsdp2 import Fsdp2
 from tests.members import members
@@ -27,6 +27,7 @@ CPU = "trainer.accelerator=cpu"
 REFUSED = {
     (CPU, "trainer.devices=999"): "trainer.devices must be 1..",
     (CPU, "trainer.devices=0"): "trainer.devices must be 1..",
+    ("trainer.accelerator=tpu",): "trainer.accelerator must be auto, gpu, cpu, cuda or mps, got 'tpu'. Set trainer",
     ("launch.nodes=2",): "launch=local starts processes of this machine alone, got launch.nodes=2. Set launch=torchrun",
     ("launch=torchrun", "launch.nodes=2"): "launch=torchrun on 2 machines needs launch.endpoint=HOST:PORT",
     ("launch=torchrun", "launch.restarts=-1"): "launch.restarts at least 0, got 1 and -1. Set them.",
@@ -68,6 +69,18 @@ def test_refused_before_any_data_is_read(
     assert REFUSED[options] in message
     assert "Traceback" not in message
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("asked", ["cuda", "gpu"])
+def test_a_machine_without_cuda_says_so(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    config = compose("train", [*SMALL, f"trainer.accelerator={asked}"])
+    with pytest.raises(
+        ValueError, match=rf"^trainer\.accelerator={asked} needs a CUDA device, and this machine has none"
+    ):
+        check_devices(config, object())
 
 
 BALANCING = {name: name in ("fixed", "uncertainty", "dwa") for name in members("balancing")}  # goes with split weights

@@ -25,6 +25,11 @@ def test_a_file_that_is_not_there() -> None:
         open("not_there.csv")  # noqa: PTH123, SIM115
 
 
+def test_what_lightning_calls_misconfigured_is_wrong_input() -> None:
+    with pytest.raises(Refusal, match=r"^You have passed invalid value 1\.5 for limit_val_batches"), refusing():
+        instantiate({"_target_": "lightning.Trainer", "limit_val_batches": 1.5, "logger": False})
+
+
 def test_a_refusal_stays_itself() -> None:
     with pytest.raises(Refusal, match=r"^once$"), refusing(), refusing():
         raise Refusal("once")
