@@ -25,6 +25,7 @@ import polars as pl
 
 from rec_lightning.contracts import ITEM, RATING, TIMESTAMP, USER, Tables
 from rec_lightning.data.sources.broken import Broken
+from rec_lightning.data.sources.cells import as_numbers
 from rec_lightning.data.sources.identity import content_of, told_file
 from rec_lightning.data.tables import fingerprint
 
@@ -137,8 +138,8 @@ class AmazonReviews:
                 frame = self._slowly(file, release)
         except pl.exceptions.PolarsError:
             frame = self._slowly(file, release)
-        unit = 1000 if release.milliseconds else 1
-        return frame.with_columns(pl.col(TIMESTAMP) // unit)
+        # what happened within a second keeps its order
+        return frame.with_columns(as_numbers(frame[TIMESTAMP] / 1000)) if release.milliseconds else frame
 
     def _slowly(self, file: Path, release: _Release) -> pl.DataFrame:
         """Line by line, so that a broken one is found."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
+_SECONDS = (3e8, 4e9)  # 1979 to 2096; as milliseconds the 4th of January to the 16th of February 1970
+_FAR = 1e11  # seconds until the year 5138, milliseconds until 1973
 _PLAIN = r"^(0|-?[1-9][0-9]{0,17})$"  # a whole number as one would write it
 
 
@@ -73,16 +75,44 @@ def as_numbers(column: pl.Series) -> pl.Series:
 
 
 def as_seconds(column: pl.Series, unit: str) -> pl.Series:
-    """Times as seconds since 1970.
+    """Times as seconds since 1970, with their fractions where there are any, since these sort a user's events.
 
     Args:
-        column: numbers or texts.
+        column: numbers or texts, or dates and times, which have a unit of their own.
         unit: ``seconds``, ``milliseconds``, or ``text`` for dates such as ``2014-01-31 12:00:00``.
+
+    Raises:
+        ValueError: numbers that look like the other unit.
+
+    Example:
+        >>> as_seconds(pl.Series(["86400000", "x"]), "milliseconds").to_list()
+        [86400, None]
+        >>> as_seconds(pl.Series(["1970-01-02 00:00:00.5"]), "text").to_list()
+        [86400.5]
     """
+    if column.dtype.is_temporal():
+        return as_numbers(column.cast(pl.Datetime("us")).dt.epoch("us") / 1_000_000)
     if unit == "text" and column.dtype == pl.String:
         try:
-            return column.str.to_datetime(strict=False, time_unit="us").dt.epoch("s")
+            return as_numbers(column.str.to_datetime(strict=False, time_unit="us").dt.epoch("us") / 1_000_000)
         except pl.exceptions.ComputeError:  # not one looks like a date
             return pl.Series(column.name, [None] * len(column), pl.Int64)
     value = as_numbers(column)
-    return value // 1000 if unit == "milliseconds" else value
+    _check_unit(value, unit)
+    return as_numbers(value / 1000) if unit == "milliseconds" else value
+
+
+def _check_unit(times: pl.Series, unit: str) -> None:
+    middle = times.median()
+    if not isinstance(middle, float):  # no times
+        return
+    if unit == "milliseconds" and _SECONDS[0] < middle < _SECONDS[1]:
+        place, other = "in the first weeks of 1970", "seconds"
+    elif unit == "seconds" and middle > _FAR:
+        place, other = "after the year 5138", "milliseconds"
+    else:
+        return
+    raise ValueError(
+        f"data.source.time={unit} puts the middle one of the times ({middle:.0f}) {place}. Set "
+        f"data.source.time={other}, or name the column as order where it tells no time."
+    )

@@ -16,6 +16,11 @@ from rec_lightning.data.sources.rows import Rows
 
 Time = Literal["seconds", "milliseconds", "text"]
 
+_TIMES = {
+    "seconds": "number of seconds (data.source.time)",
+    "milliseconds": "number of milliseconds (data.source.time)",
+    "text": "date (data.source.time=text)",
+}
 _NUMBERS = (TIMESTAMP, ORDER, RATING, LABEL, WEIGHT)
 
 
@@ -31,7 +36,7 @@ def map_rows(rows: Rows, columns: Mapping[str, str], time: Time) -> tuple[pl.Dat
         the frame, and row -> reason.
     """
     frame = rows.frame.select(_convert(rows.frame[theirs].alias(ours), time) for ours, theirs in columns.items())
-    wrong = _reasons(rows, frame, columns)
+    wrong = _reasons(rows, frame, columns, time)
     return (frame.filter(~pl.int_range(pl.len()).is_in(list(wrong))) if wrong else frame), wrong
 
 
@@ -72,7 +77,7 @@ def _convert(column: pl.Series, time: Time) -> pl.Series:
     return column.cast(pl.String) if column.name in (USER, ITEM) and column.dtype.is_float() else column
 
 
-def _reasons(rows: Rows, frame: pl.DataFrame, columns: Mapping[str, str]) -> dict[int, str]:
+def _reasons(rows: Rows, frame: pl.DataFrame, columns: Mapping[str, str], time: Time) -> dict[int, str]:
     """Row -> what is wrong with it."""
     wrong = dict.fromkeys(rows.ragged, "another number of fields than the header")
     for ours, theirs in columns.items():
@@ -85,6 +90,7 @@ def _reasons(rows: Rows, frame: pl.DataFrame, columns: Mapping[str, str]) -> dic
             gaps &= raw.is_not_null()  # these may be unknown, but not unreadable
         for row in gaps.arg_true().to_list():
             cell = raw[row]
-            told = "is empty" if cell in (None, "") else f"is {cell!r}, no {'time' if ours == TIMESTAMP else 'number'}"
+            kind = _TIMES[time] if ours == TIMESTAMP else "number"
+            told = "is empty" if cell in (None, "") else f"is {cell!r}, no {kind}"
             wrong.setdefault(row, f"{theirs} {told}")
     return dict(sorted(wrong.items()))

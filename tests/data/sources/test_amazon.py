@@ -46,7 +46,8 @@ def test_every_release_gives_the_same_tables(release: Any, ending: str, tmp_path
     source = AmazonReviews(reviews, release, metadata)
     tables = source.fetch()
     assert tables.interactions.columns == ["user", "item", "timestamp", "rating"]
-    assert tables.interactions.rows() == [("A1", "B1", 100, 5.0), ("A1", "B2", 50, 3.0)]
+    first = 100.999 if release == 2023 else 100  # within a second the order counts
+    assert tables.interactions.rows() == [("A1", "B1", first, 5.0), ("A1", "B2", 50, 3.0)]
     assert source.item_columns == tuple(tables.items.columns)
     assert source.user_columns == tuple(tables.users.columns)
     assert tables.items.rows() == [

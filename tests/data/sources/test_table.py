@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 from rec_lightning.data.sources.table import Table
+from rec_lightning.data.tables import sort_events
 
 COLUMNS = {"user": "uid", "item": "sku", "timestamp": "when", "rating": "stars", "shop": "shop"}
 FRAME = pl.DataFrame(
@@ -137,8 +139,56 @@ def test_a_row_with_too_many_fields_is_broken_wherever_the_columns_lie(tmp_path:
 
 def test_times_of_which_not_one_is_a_date(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("u,i,t\n1,a,10\n2,b,20\n")
-    with pytest.raises(ValueError, match=r"and 2 of 2 are \(a\.csv line 2: t is '10', no time; a\.csv line 3"):
+    with pytest.raises(
+        ValueError, match=r"and 2 of 2 are \(a\.csv line 2: t is '10', no date \(data\.source\.time=text\); a"
+    ):
         Table(str(tmp_path / "a.csv"), COLS, time="text").fetch()
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("option", ["seconds", "milliseconds", "text"])
+def test_dates_and_times_of_parquet_have_a_unit_of_their_own(unit: Any, option: Any, tmp_path: Path) -> None:
+    when = [datetime(2020, 1, 1), datetime(2020, 1, 1, 0, 0, 1, 500_000)]
+    frame = pl.DataFrame({"u": [1, 1], "i": [1, 2], "t": when})
+    zoned = pl.col("t").cast(pl.Datetime(unit)).dt.replace_time_zone("Asia/Tokyo")
+    for name, times, start in (
+        ("a", pl.col("t").cast(pl.Datetime(unit)), 1_577_836_800),
+        ("b", zoned, 1_577_836_800 - 9 * 3600),
+    ):
+        frame.with_columns(times).write_parquet(tmp_path / f"{name}.parquet")
+        found = Table(str(tmp_path / f"{name}.parquet"), COLS, time=option).fetch().interactions["timestamp"]
+        assert found.to_list() == [start, start + 1.5]
+    frame.with_columns(pl.col("t").cast(pl.Date)).write_parquet(tmp_path / "c.parquet")
+    assert Table(str(tmp_path / "c.parquet"), COLS, time=option).fetch().interactions["timestamp"][1] == 1_577_836_800
+
+
+def test_what_happens_within_a_second_keeps_its_order(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("u,i,t\n1,c,1700000000900\n1,a,1700000000100\n1,b,1700000000500\n")
+    tables = Table(str(tmp_path / "a.csv"), COLS, time="milliseconds").fetch()
+    assert sort_events(tables.interactions)["item"].to_list() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("option", "times", "told"),
+    [
+        ("seconds", "1700000000000", "(1700000000000) after the year 5138. Set data.source.time=milliseconds"),
+        ("milliseconds", "1700000000", "(1700000000) in the first weeks of 1970. Set data.source.time=seconds"),
+    ],
+)
+def test_the_other_unit_is_seen(option: Any, times: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"u,i,t\n1,a,3\n1,b,{times}\n2,a,{times}\n")
+    text = f"data.source.time={option} puts the middle one of the times {told}, or name the column as order"
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}"):
+        Table(str(tmp_path / "a.csv"), COLS, time=option).fetch()
+
+
+@pytest.mark.parametrize(
+    ("option", "time"), [("seconds", 3), ("seconds", 4_000_000_000), ("milliseconds", 3), ("milliseconds", 10**12)]
+)
+def test_times_that_may_be_are_left_alone(option: Any, time: int, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"u,i,t\n1,a,{time}\n")
+    found = Table(str(tmp_path / "a.csv"), COLS, time=option).fetch().interactions["timestamp"][0]
+    assert found == time / (1000 if option == "milliseconds" else 1)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

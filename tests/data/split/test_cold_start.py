@@ -54,7 +54,7 @@ def test_ids_say_nothing_of_items_they_never_met() -> None:
     items = IdItems(catalog, 8)
     assert items.table().any(1).tolist() == [False, True, False, True, False]
     assert items.choice == "2 of 4 items have no training event, so their vectors start at zero"
-    assert not hasattr(IdItems(Catalog(catalog.items, np.ones(5, np.int64)), 8), "choice")
+    assert IdItems(Catalog(catalog.items, np.ones(5, np.int64)), 8).choice is None
 
 
 def test_features_reach_cold_items_and_ids_give_them_all_one_score(cache: Path, tmp_path: Path) -> None:
