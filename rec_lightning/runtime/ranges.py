@@ -25,10 +25,11 @@ class Range:
         low: the lower end.
         high: the upper end.
         low_in: whether the lower end is one of them; the upper end never is.
+        null: what null stands for, where that is another choice.
 
     Example:
-        >>> str(Range(0, 1)), str(Range(1)), str(Range(0, low_in=False))
-        ('in [0, 1)', 'at least 1', 'positive')
+        >>> str(Range(0, 1)), str(Range(1)), str(Range(0, low_in=False, null="none"))
+        ('in [0, 1)', 'at least 1', 'positive, or null for none')
         >>> 0 in Range(0), 0 in Range(0, low_in=False), float("nan") in Range(0), math.inf in Range(0)
         (True, False, False, False)
     """
@@ -36,14 +37,16 @@ class Range:
     low: float
     high: float = math.inf
     low_in: bool = True
+    null: str = ""
 
     def __contains__(self, value: float) -> bool:
         return (self.low <= value if self.low_in else self.low < value) and value < self.high
 
     def __str__(self) -> str:
+        told = f"at least {self.low}" if self.low_in else "positive"
         if self.high < math.inf:
-            return f"in {'[' if self.low_in else '('}{self.low}, {self.high})"
-        return f"at least {self.low}" if self.low_in else "positive"
+            told = f"in {'[' if self.low_in else '('}{self.low}, {self.high})"
+        return f"{told}, or null for {self.null}" if self.null else told
 
 
 _POSITIVE, _SHARE = Range(0, low_in=False), Range(0, 1)
@@ -60,7 +63,7 @@ RANGES = {
     "trainer.max_steps": Range(-1),
     "trainer.accumulate_grad_batches": Range(1),
     "trainer.check_val_every_n_epoch": Range(1),
-    "trainer.gradient_clip_val": _POSITIVE,
+    "trainer.gradient_clip_val": Range(0, low_in=False, null="no clipping"),
     "trainer.log_every_n_steps": Range(0),
     "trainer.num_sanity_val_steps": Range(-1),
     "trainer.fast_dev_run": Range(0),

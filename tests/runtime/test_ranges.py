@@ -27,7 +27,7 @@ MESSAGES = {
     "optimizer=sgd optimizer.momentum=1": "optimizer.momentum must be in [0, 1), got 1. Set optimizer.momentum.",
     "optimizer.betas=[0.9,1.0]": "optimizer.betas must hold numbers in [0, 1), got 1.0. Set optimizer.betas.",
     "optimizer.weight_decay=-0.1": "optimizer.weight_decay must be at least 0, got -0.1. Set optimizer.weight_decay.",
-    "trainer.gradient_clip_val=-1": "trainer.gradient_clip_val must be positive, got -1.",
+    "trainer.gradient_clip_val=-1": "trainer.gradient_clip_val must be positive, or null for no clipping, got -1.",
     "trainer.accumulate_grad_batches=0": "trainer.accumulate_grad_batches must be at least 1, got 0.",
     "trainer.check_val_every_n_epoch=0": "trainer.check_val_every_n_epoch must be at least 1, got 0.",
     "trainer.check_val_every_n_epoch=5 trainer.max_epochs=4": "trainer.check_val_every_n_epoch must be at most "
