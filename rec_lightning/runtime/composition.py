@@ -135,7 +135,7 @@ def _lines(overrides: list[Override]) -> tuple[str, ...]:
 # what these three return is shared, so that nobody may change it
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)  # a third of a MB each
 def _composed(place: _Place, lines: tuple[str, ...]) -> DictConfig:
     return hydra.compose(place.root, [*place.search, *lines], return_hydra_config=True)
 
@@ -146,7 +146,7 @@ def _choices(place: _Place, group: str) -> tuple[str, ...]:
     return tuple(filter(is_choice, loader.get_group_options(group, config_name=place.root, overrides=[*place.search])))
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)
 def _folders(place: _Place) -> frozenset[str]:
     loader = GlobalHydra.instance().config_loader()
     return frozenset(loader.get_group_options("", ObjectType.GROUP, config_name=place.root, overrides=[*place.search]))

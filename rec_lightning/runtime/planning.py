@@ -100,7 +100,7 @@ def plan(config: DictConfig, gpus: Sequence[str], devices: Sequence[int]) -> Pla
     if getattr(task, "needs_time", False):
         data.carry_times(str(task.without_times))
     found, counted = probe(config, data, task), count_parameters(task)
-    steps = found.steps * int(config.trainer.max_epochs)
+    steps = _steps(config.trainer, found.steps)
     rows = [
         _row(name, needs, found, world, gpus, steps, "bf16" in str(config.trainer.precision))
         for world in sorted({*devices})
@@ -112,6 +112,14 @@ def plan(config: DictConfig, gpus: Sequence[str], devices: Sequence[int]) -> Pla
         counted["total"], counted["trainable"], found.steps, steps, found.flops(1), found.seconds, here,
         list(gpus), rows, _advice(rows, gpus),
     )  # fmt: skip
+
+
+def _steps(trainer: DictConfig, an_epoch: int) -> int:
+    # batches until the first of the ends that are set
+    epochs, most = trainer.max_epochs, trainer.get("max_steps")
+    ends = [an_epoch * epochs] if epochs not in (None, -1) else []
+    ends += [most * trainer.accumulate_grad_batches] if most not in (None, -1) else []
+    return int(min(ends))
 
 
 def _choices(found: Probe, world: int) -> list[tuple[str, Needs]]:

@@ -62,7 +62,8 @@ class RunProgress(Callback):
             self._bar.update(self._task, note=" ".join(told))
         elif trainer.is_global_zero:
             seconds = time.monotonic() - self._start
-            epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            last = f"/{trainer.max_epochs}" if (trainer.max_epochs or 0) > 0 else ""  # else steps say the end
+            epoch = f"epoch {trainer.current_epoch + 1}{last}"
             self.console.print(f"{epoch} {' '.join(told)} {seconds:.0f} s", highlight=False)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

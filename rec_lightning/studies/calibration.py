@@ -52,9 +52,14 @@ def estimate(manifest: Mapping[str, Any], config: Mapping[str, str]) -> tuple[fl
     Args:
         manifest: of the short run.
         config: of the whole one, flat, values as JSON.
+
+    Raises:
+        ValueError: its end is no number of epochs.
     """
     took, data = manifest["seconds"], manifest["data"]
     epochs, every = (float(config.get(f"trainer.{key}", 1)) for key in ("max_epochs", "check_val_every_n_epoch"))
+    if epochs < 0:
+        raise ValueError("trainer.max_steps says the end")
     targets = max(0, data["interactions"] - 2 * data["users"])  # leave-one-out; other splits are near it
     # an epoch's and the final validation were measured, after the first step and the other ones
     validation = max(0.0, took["wall"] - took["first_step"] - took["training"]) / 2

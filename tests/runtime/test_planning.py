@@ -18,7 +18,7 @@ from rec_lightning.losses.sampled_softmax import SampledSoftmax
 from rec_lightning.runtime.alive import Alive
 from rec_lightning.runtime.build import build_task
 from rec_lightning.runtime.composition import compose
-from rec_lightning.runtime.planning import Row, _advice
+from rec_lightning.runtime.planning import Row, _advice, _steps
 from rec_lightning.runtime.probe import _step, held_beside, probe
 from rec_lightning.runtime.sizes import GPUS, Tensor, catalogue, ddp, fsdp2, seconds
 from rec_lightning.tasks.shares import SplitSoftmax
@@ -139,6 +139,20 @@ def test_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["advice"] == "L4: strategy=auto trainer.devices=1."
     assert main(line) == 0
     assert "L4: strategy=auto trainer.devices=1." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        (["trainer.max_epochs=3"], 300),
+        (["trainer.max_epochs=3", "+trainer.max_steps=40"], 40),
+        (["trainer.max_epochs=null", "+trainer.max_steps=40", "trainer.accumulate_grad_batches=2"], 80),
+        (["trainer.max_epochs=-1", "+trainer.max_steps=400"], 400),
+        (["trainer.max_epochs=3", "+trainer.max_steps=-1"], 300),
+    ],
+)
+def test_steps_until_the_first_end(options: list[str], steps: int) -> None:
+    assert _steps(compose("train", options).trainer, 100) == steps
 
 
 @pytest.mark.parametrize(

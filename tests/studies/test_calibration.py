@@ -25,6 +25,13 @@ def test_the_arithmetic() -> None:
     assert estimate(manifest, config) == (8 + 30 * (10 + 4 / 2) + 2 * 4, 500.0)
 
 
+@pytest.mark.parametrize("epochs", ["-1", "null"])
+def test_where_steps_say_the_end_nothing_is_guessed(epochs: str) -> None:
+    manifest = {"seconds": TOOK, "data": DATA, "examples_per_second": 1000.0, "peak_memory_mb": 500.0}
+    with pytest.raises(ValueError, match=r"max_steps|null"):
+        estimate(manifest, {"trainer.max_epochs": epochs, "trainer.max_steps": "9"})
+
+
 def test_the_plan_takes_it(tmp_path: Path, write_run: WriteRun) -> None:
     write_run("study/a/calibration/seed-1", [1, 2], status="validated", seconds=TOOK, data=DATA,
               examples_per_second=1000.0)  # fmt: skip
