@@ -15,6 +15,7 @@ from rec_lightning.runtime.asked import expected
 from rec_lightning.runtime.check import check_signatures
 from rec_lightning.runtime.composition import compose, conf_dir
 from rec_lightning.runtime.options import read_groups, read_root
+from rec_lightning.runtime.ranges import check_ranges
 from rec_lightning.studies.plan import row_overrides
 from rec_lightning.studies.reading import load_study
 
@@ -66,7 +67,9 @@ def targets(node: object, path: str) -> Iterator[tuple[str, DictConfig]]:
 
 @pytest.mark.parametrize("root", ROOTS)
 def test_defaults_compose_and_bind(root: str) -> None:
-    check_signatures(compose(root, []))
+    config = compose(root, [])
+    check_signatures(config)
+    check_ranges(config)
 
 
 @pytest.mark.parametrize(("root", "override"), choices())
@@ -99,4 +102,6 @@ def test_every_row_of_every_study_composes_and_binds(file: Path) -> None:
             trained = composed(source.verb, *row_overrides(study, source))
             check_signatures(expected(trained, source.verb, own))
         else:
-            check_signatures(composed(row.verb, *own))
+            config = composed(row.verb, *own)
+            check_signatures(config)
+            check_ranges(config)
