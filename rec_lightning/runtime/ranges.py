@@ -1,7 +1,7 @@
 """Ranges of options that no part of ours judges: those of Lightning's trainer and of optimizers, and of the run itself.
 
-Other packages take many a wrong number without a word (a trainer that clips gradients at -1 turns them round), or
-refuse it without the option's name.
+Other packages take many a wrong number without a word (a trainer that shall clip gradients at -1 does not clip at all),
+fail in the middle of the work, or refuse it without the option's name.
 
 Relations: ``check`` binds names and types; a part of ours judges its own values itself.
 """
