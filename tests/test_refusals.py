@@ -39,7 +39,7 @@ REFUSED = {
     ("ranking.k=0",): "ranking.k must be at least 1, got 0. Set ranking.k.",
     ("top_k=[0]",): "top_k must be positive cut-offs, got [0]",
     ("monitor=val/ndcg@7",): "monitor must be a metric of validation (",
-    ("optimizer.lr=-1",): "Invalid learning rate: -1",
+    ("optimizer.lr=-1",): "optimizer.lr must be positive, got -1. Set optimizer.lr.",
     ("scheduler.share=2",): "scheduler.share must be in [0, 1), got 2",
     ("checkpoint_seconds=-1",): "checkpoint_seconds must not be negative, got -1. Set it to 0 or more.",
     ("tuning=lora",): "tuning=lora needs linear layers, and items=IdItems (Embedding) has none. Set tuning=full",
