@@ -85,7 +85,7 @@ def _panel(panel: Axes, lines: Sequence[Line], costs: Sequence[float], metric: s
     for n, line in enumerate(lines):
         ends = (line.scores[metric].low, line.scores[metric].high)
         panel.plot([costs[n]] * 2, ends, color=MUTED, alpha=0.35, linewidth=1.2, zorder=0)
-        panel.plot([costs[n]], [scores[n]], "o", color=BLUE if n in best else MUTED, markersize=6)
+        panel.plot([costs[n]], [scores[n]], "o", color=BLUE if n in best else MUTED, markersize=6, zorder=4)
     panel.margins(x=0.18, y=0.15)
     panel.autoscale_view()
     panel.minorticks_off()
