@@ -106,7 +106,8 @@ def _compose(place: _Place, parsed: list[Override]) -> DictConfig:
             values.append(override)
     config = _composed(place, _lines(groups))
     if values:
-        chosen = cast(dict[str, Any], OmegaConf.to_container(_without_hydra(config), resolve=False))
+        chosen = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
+        del chosen["hydra"]
         known = [*keys_of(chosen), *(group for group in single if "/" in group)]
         for override in values:
             check_option(override, root, chosen, known)

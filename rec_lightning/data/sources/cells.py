@@ -90,13 +90,13 @@ def as_seconds(column: pl.Series, unit: str) -> pl.Series:
         >>> as_seconds(pl.Series(["1970-01-02 00:00:00.5"]), "text").to_list()
         [86400.5]
     """
-    if column.dtype.is_temporal():
-        return as_numbers(column.cast(pl.Datetime("us")).dt.epoch("us") / 1_000_000)
     if unit == "text" and column.dtype == pl.String:
         try:
-            return as_numbers(column.str.to_datetime(strict=False, time_unit="us").dt.epoch("us") / 1_000_000)
+            column = column.str.to_datetime(strict=False, time_unit="us")
         except pl.exceptions.ComputeError:  # not one looks like a date
             return pl.Series(column.name, [None] * len(column), pl.Int64)
+    if column.dtype.is_temporal():
+        return as_numbers(column.cast(pl.Datetime("us")).dt.epoch("us") / 1_000_000)
     value = as_numbers(column)
     _check_unit(value, unit)
     return as_numbers(value / 1000) if unit == "milliseconds" else value
